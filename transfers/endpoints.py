@@ -1,0 +1,67 @@
+"""Where a destination is and how to speak to it: values only, no Django, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+AE_TITLE_MAXIMUM_LENGTH = 16
+
+
+def validate_ae_title(value: str) -> str:
+    """Return the AE title without its insignificant spaces.
+
+    PS3.5 6.2, VR AE: at most 16 characters of the default repertoire, without backslash and control
+    characters; leading and trailing spaces do not count, and spaces alone are no title.
+
+    Raises ValueError, saying what is wrong, for anything else.
+    """
+    title = value.strip(" ")
+    if not title:
+        raise ValueError("An AE title needs at least one character other than a space.")
+    if len(title) > AE_TITLE_MAXIMUM_LENGTH:
+        raise ValueError(f"An AE title has at most 16 characters; “{title}” has {len(title)}.")
+    if "\\" in title:
+        raise ValueError("An AE title must not contain a backslash.")
+    if not all(" " <= character <= "~" for character in title):
+        raise ValueError("An AE title may only contain printable ASCII characters.")
+    return title
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """All in seconds."""
+
+    connect_seconds: float = 10.0
+    """Until the TCP connection (and the TLS handshake) stands."""
+    acse_seconds: float = 30.0
+    """Until an association request or a release is answered."""
+    dimse_seconds: float = 60.0
+    """Until a request that was written completely is answered."""
+    network_seconds: float = 60.0
+    """Without any byte moving, while writing or inside a PDU."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """PS3.15 Annex B. Paths of PEM files; an empty path means the system's CAs, or no client certificate."""
+
+    ca_file: str = ""
+    certificate_file: str = ""
+    key_file: str = ""
+    minimum_version: str = "1.2"
+    """"1.2" or "1.3"."""
+    check_hostname: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DicomEndpoint:
+    """A DICOM application entity reached over TCP."""
+
+    host: str
+    port: int
+    called_ae_title: str
+    calling_ae_title: str
+    tls: TlsSettings | None = None
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    associations: int = 4
+    """How many associations may send side by side."""

@@ -1,0 +1,71 @@
+"""The promise between the runner and a transfer method: entries in, observations out; no Django, no database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Protocol
+
+from audit.entries import ManifestEntry
+from audit.observations import Observation, Occurrence
+from transfers.endpoints import DicomEndpoint
+
+
+@dataclass(frozen=True, slots=True)
+class ReconnectPolicy:
+    """How often, and how soon, a lost association is opened again within one send."""
+
+    attempts: int = 5
+    """Associations opened in a row without one answer before the sender gives up."""
+    first_wait_seconds: float = 0.5
+    factor: float = 2.0
+    maximum_wait_seconds: float = 15.0
+    losses_per_instance: int = 2
+    """An instance at which this many associations were lost or timed out is set aside (a poison instance)."""
+
+    def wait_seconds(self, failures: int) -> float:
+        """How long to wait after the given number of failures in a row (1 or more)."""
+        return min(self.maximum_wait_seconds, self.first_wait_seconds * self.factor ** (failures - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class SendContext:
+    """All a method may know besides the entries."""
+
+    endpoint: DicomEndpoint
+    reconnect: ReconnectPolicy = field(default_factory=ReconnectPolicy)
+    stop: Event = field(default_factory=Event)
+    """Set from outside to stop: what is under way is finished or abandoned within seconds, nothing new begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What the destination would take, asked before the first byte."""
+
+    unsendable: Mapping[str, str] = field(default_factory=dict)
+    """SOP Instance UID → why it could not be sent, for people."""
+    occurrences: tuple[Occurrence, ...] = ()
+
+
+class Method(Protocol):
+    """A way to send instances."""
+
+    key: str
+    label: str
+
+    def preflight(self, entries: Sequence[ManifestEntry], context: SendContext) -> Preflight:
+        """Ask which entries the destination would take; sends no instance.
+
+        Raises AssociationError where the destination cannot be asked (unreachable, rejected).
+        """
+        ...
+
+    def send(self, entries: Sequence[ManifestEntry], context: SendContext) -> Iterator[Observation | Occurrence]:
+        """Send the entries. Yields as things happen; never raises for a fault of the peer or of a file.
+
+        When the iterator ends, every entry has at least one observation: `acknowledged`, `refused`,
+        `answer-unclear`, `no-answer` (sending began, no answer came), or `not-sent` (it never began,
+        or broke off before its last fragment on our side). An entry that was answered is never sent again.
+        """
+        ...

@@ -3,7 +3,8 @@
 TransferError
 ├── AssociationError
 │   ├── ConnectionFailed        AddressUnknown   TlsFailed
-│   ├── AssociationRejected     AssociationAborted   AssociationLost
+│   ├── AssociationRejected     AssociationRejectedForNow
+│   ├── AssociationAborted      AssociationReleased  AssociationLost   AssociationInterrupted
 │   ├── AnswerTimedOut          NetworkTimedOut      AssociationTimedOut
 │   ├── MalformedPDU            UnexpectedAnswer
 │   └── NoPresentationContext
@@ -61,16 +62,35 @@ class AssociationRejected(AssociationError):
     retriable = False
 
 
+class AssociationRejectedForNow(AssociationRejected):
+    """The destination is too busy for another association (PS3.8 9.3.4). Try again later, or use fewer associations."""
+
+    code = "association_rejected_for_now"
+    retriable = True
+
+
 class AssociationAborted(AssociationError):
     """The destination aborted the association (PS3.8 9.3.8). Its log says why."""
 
     code = "association_aborted"
 
 
+class AssociationReleased(AssociationError):
+    """The destination released the association before it had answered. Its log may say why."""
+
+    code = "association_released"
+
+
 class AssociationLost(AssociationError):
     """The connection broke. Check the network and that the archive is still running."""
 
     code = "association_lost"
+
+
+class AssociationInterrupted(AssociationError):
+    """The association was ended on this side: the transfer was stopped, or there was nothing left to send."""
+
+    code = "association_interrupted"
 
 
 class AssociationTimedOut(AssociationError):

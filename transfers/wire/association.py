@@ -1,0 +1,223 @@
+"""An association as its requestor: opened, used by one thread for one message at a time, released or aborted.
+
+PS3.8 9.2 without a state machine of its own: a requestor that waits for each answer is opening, idle, waiting for an
+answer, or closed, and any PDU that does not belong there ends the association.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from types import TracebackType
+from typing import NoReturn, Self
+
+from pynetdicom.dimse_primitives import DimsePrimitiveType
+from pynetdicom.pdu import A_ABORT_RQ, A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_RELEASE_RP, A_RELEASE_RQ, PDU
+
+from transfers.endpoints import DicomEndpoint
+from transfers.errors import (
+    AnswerTimedOut,
+    AssociationError,
+    AssociationLost,
+    AssociationReleased,
+    AssociationTimedOut,
+    MalformedPDU,
+)
+from transfers.wire.interruption import Interruption
+from transfers.wire.messages import EncodedMessage, MessageAssembly, decode_message, encode_message
+from transfers.wire.negotiation import (
+    Acceptance,
+    AcceptedContext,
+    ProposedContext,
+    RejectedContext,
+    encode_request,
+    read_acceptance,
+)
+from transfers.wire.pdu import HEADER_LENGTH, PduType, decode_header, decode_pdu, decode_values
+from transfers.wire.rejections import abortion, rejection
+from transfers.wire.transport import Buffer, EarlyAbort, Transport
+
+__all__ = ["AcceptedContext", "Association", "EncodedMessage", "ProposedContext", "RejectedContext"]
+
+logger = logging.getLogger(__name__)
+
+_ABORT = A_ABORT_RQ()
+_ABORT.source = 0
+_ABORT.reason_diagnostic = 0
+_ABORT_BYTES = _ABORT.encode()
+_MOST_PDUS_BEFORE_RELEASE = 64
+
+
+class Association:
+    """A context manager: released when its block ends, aborted when the block raises.
+
+    Every fault of the network or the peer is one of the AssociationError; the association is then of no more use,
+    and only `abort` or `close` should follow.
+    """
+
+    def __init__(self, transport: Transport, endpoint: DicomEndpoint, acceptance: Acceptance) -> None:
+        self._transport = transport
+        self._timeouts = endpoint.timeouts
+        self._assembly = MessageAssembly()
+        self._messages: deque[EncodedMessage] = deque()
+        self.accepted: tuple[AcceptedContext, ...] = acceptance.accepted
+        self.rejected: tuple[RejectedContext, ...] = acceptance.rejected
+        self.maximum_length = acceptance.maximum_length
+        """Of the P-DATA-TF that the destination takes; 0 means no limit."""
+        self.fragment_size = acceptance.fragment_size
+        """How many bytes of a message go into one fragment; even."""
+
+    @classmethod
+    def open(
+        cls,
+        endpoint: DicomEndpoint,
+        contexts: Sequence[ProposedContext],
+        interruption: Interruption | None = None,
+    ) -> Association:
+        """Connect and associate, proposing at most 128 contexts (their IDs are 1, 3, 5 … in the order given).
+
+        That the destination accepted none of them is no error here: `accepted` is then empty.
+        Raises AssociationError; AssociationRejectedForNow is the rejection that may pass by itself.
+        """
+        request = encode_request(endpoint, contexts)
+        transport = Transport.connect(endpoint, interruption)
+        try:
+            transport.write([request])
+            acceptance = _await_acceptance(transport, endpoint, contexts)
+        except BaseException:
+            _abort(transport)
+            raise
+        return cls(transport, endpoint, acceptance)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, traceback: TracebackType | None) -> None:
+        if kind is None:
+            self.release()
+        else:
+            self.abort()
+
+    def accepted_context(self, abstract_syntax: str, transfer_syntax: str | None = None) -> AcceptedContext | None:
+        """The first accepted context for a SOP class, in this transfer syntax or in any."""
+        for context in self.accepted:
+            if context.abstract_syntax == abstract_syntax and transfer_syntax in (None, context.transfer_syntax):
+                return context
+        return None
+
+    def send_message(self, context_id: int, primitive: DimsePrimitiveType) -> None:
+        """Write one message, encoded by pynetdicom."""
+        self.write([encode_message(primitive, context_id, self.fragment_size + HEADER_LENGTH)])
+
+    def receive_message(self, timeout_seconds: float | None = None) -> tuple[int, DimsePrimitiveType]:
+        """Return context ID and primitive of the next message, waiting for at most the DIMSE time-out."""
+        message = self.receive_encoded(timeout_seconds)
+        return message.context_id, decode_message(message)
+
+    def receive_encoded(self, timeout_seconds: float | None = None) -> EncodedMessage:
+        """Return the next message as its bytes, for who reads many of the same kind."""
+        seconds = self._timeouts.dimse_seconds if timeout_seconds is None else timeout_seconds
+        while not self._messages:
+            self._receive_values(seconds)
+        return self._messages.popleft()
+
+    def write(self, buffers: Sequence[Buffer]) -> None:
+        """Write whole PDUs. An A-ABORT that comes meanwhile, or came before the connection broke, is the error."""
+        try:
+            self._transport.write(buffers)
+        except (EarlyAbort, AssociationLost) as error:
+            self._raise_abort_or(error)
+
+    def acknowledge_quickly(self) -> None:
+        """See Transport; called when a message was written, before anything else is done."""
+        self._transport.acknowledge_quickly()
+
+    def release(self) -> None:
+        """Release and close. A destination that does not take part properly is no error: all answers are in."""
+        try:
+            self._transport.write([A_RELEASE_RQ().encode()])
+            self._await_release()
+        except (AssociationError, EarlyAbort) as error:
+            logger.debug("Association not released properly", extra={"action": "release_failed", "reason": str(error)})
+        finally:
+            self.close()
+
+    def abort(self) -> None:
+        """Abort and close, without waiting. A message that was left unfinished stays unfinished."""
+        _abort(self._transport)
+
+    def close(self) -> None:
+        """Close the connection. May be called more than once."""
+        self._transport.close()
+
+    def _receive_values(self, seconds: float) -> None:
+        pdu_type, header, body = _read_pdu(self._transport, seconds, AnswerTimedOut)
+        if pdu_type is not PduType.P_DATA_TF:
+            self._raise_for(decode_pdu(pdu_type, header, body))
+        for value in decode_values(body):
+            message = self._assembly.add(value)
+            if message is not None:
+                self._messages.append(message)
+                self._assembly = MessageAssembly()
+
+    def _raise_for(self, pdu: PDU) -> NoReturn:
+        if isinstance(pdu, A_ABORT_RQ):
+            raise abortion(pdu.source or 0, pdu.reason_diagnostic or 0)
+        if isinstance(pdu, A_RELEASE_RQ):
+            self._transport.write([A_RELEASE_RP().encode()])
+            raise AssociationReleased()
+        raise MalformedPDU(f"The destination sent an {_name(pdu)} where an answer was due (PS3.8 9.2).")
+
+    def _raise_abort_or(self, error: Exception) -> NoReturn:
+        """What the peer said before it closed tells more than that it closed."""
+        try:
+            while True:
+                self._receive_values(0.0)
+        except AssociationLost:
+            raise error from None
+        except AnswerTimedOut:
+            raise error from None
+
+    def _await_release(self) -> None:
+        for _ in range(_MOST_PDUS_BEFORE_RELEASE):
+            pdu_type, _, _ = _read_pdu(self._transport, self._timeouts.acse_seconds, AssociationTimedOut)
+            if pdu_type in (PduType.A_RELEASE_RP, PduType.A_ABORT):
+                return
+            if pdu_type is PduType.A_RELEASE_RQ:  # both sides at once: PS3.8 7.2.2
+                self._transport.write([A_RELEASE_RP().encode()])
+
+
+def _await_acceptance(transport: Transport, endpoint: DicomEndpoint, contexts: Sequence[ProposedContext]) -> Acceptance:
+    pdu_type, header, body = _read_pdu(transport, endpoint.timeouts.acse_seconds, AssociationTimedOut)
+    pdu = decode_pdu(pdu_type, header, body) if pdu_type is not PduType.P_DATA_TF else None
+    if isinstance(pdu, A_ASSOCIATE_AC):
+        return read_acceptance(pdu, contexts)
+    if isinstance(pdu, A_ASSOCIATE_RJ):
+        answer = (pdu.result or 0, pdu.source or 0, pdu.reason_diagnostic or 0)
+        raise rejection(*answer, called=endpoint.called_ae_title, calling=endpoint.calling_ae_title)
+    if isinstance(pdu, A_ABORT_RQ):
+        raise abortion(pdu.source or 0, pdu.reason_diagnostic or 0)
+    raise MalformedPDU(f"The destination answered the association request with a PDU of type {pdu_type:d} (PS3.8 9.2).")
+
+
+def _read_pdu(transport: Transport, seconds: float, timed_out: type[AssociationError]) -> tuple[PduType, bytes, bytes]:
+    if not transport.has_received() and not transport.receive(seconds):
+        raise timed_out()
+    header = transport.read(HEADER_LENGTH)
+    pdu_type, length = decode_header(header)
+    return pdu_type, header, transport.read(length)
+
+
+def _abort(transport: Transport) -> None:
+    try:
+        if transport.is_between_messages:
+            transport.write([_ABORT_BYTES])
+    except (AssociationError, EarlyAbort):
+        pass  # the connection is gone: nothing is left to abort
+    finally:
+        transport.close()
+
+
+def _name(pdu: PDU) -> str:
+    return type(pdu).__name__.replace("_", "-")

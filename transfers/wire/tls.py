@@ -1,0 +1,41 @@
+"""TLS for associations (PS3.15 Annex B): the settings of a destination as an SSL context."""
+
+from __future__ import annotations
+
+import ssl
+
+from transfers.endpoints import TlsSettings
+from transfers.errors import TlsFailed
+
+_MINIMUM_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+
+def client_context(settings: TlsSettings) -> ssl.SSLContext:
+    """Return a context that checks the peer's certificate and shows ours where one is set.
+
+    Raises TlsFailed, naming the file, where a file cannot be read or does not fit.
+    """
+    context = _trusting_context(settings.ca_file)
+    context.minimum_version = _MINIMUM_VERSIONS[settings.minimum_version]
+    context.check_hostname = settings.check_hostname
+    if settings.certificate_file:
+        _load_certificate(context, settings)
+    return context
+
+
+def _trusting_context(ca_file: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file or None)
+    except (OSError, ValueError) as error:
+        raise TlsFailed(f"The CA file {ca_file} cannot be used ({error}). It should hold PEM certificates.") from error
+
+
+def _load_certificate(context: ssl.SSLContext, settings: TlsSettings) -> None:
+    try:
+        # A key that wants a pass phrase would ask on the terminal; an empty one fails instead.
+        context.load_cert_chain(settings.certificate_file, settings.key_file or None, password="")
+    except (OSError, ValueError) as error:
+        raise TlsFailed(
+            f"The client certificate {settings.certificate_file} and its key {settings.key_file or '(in the same file)'} "
+            f"cannot be used ({error}). Both should be PEM, the key without a pass phrase."
+        ) from error

@@ -1,0 +1,327 @@
+"""The TCP connection under an association: written by scatter-gather, watched while writing, never waited on for ever.
+
+The socket never blocks; every wait is a poll with a time limit that an Interruption ends. What goes wrong is one of
+the named errors of `transfers.errors`.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import ssl
+import struct
+import time
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from transfers.endpoints import DicomEndpoint, Timeouts
+from transfers.errors import (
+    AddressUnknown,
+    AssociationInterrupted,
+    AssociationLost,
+    ConnectionFailed,
+    NetworkTimedOut,
+    TlsFailed,
+)
+from transfers.wire.interruption import Interruption
+from transfers.wire.pdu import PduType
+from transfers.wire.tls import client_context
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+MOST_BUFFERS = 1_024
+"""IOV_MAX: what one sendmsg takes."""
+_RECEIVE_SIZE = 65_536
+_READING = select.POLLIN
+_WRITING = select.POLLOUT
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class EarlyAbort(Exception):
+    """An A-ABORT came while a message was being written; it waits in the receive buffer."""
+
+
+class Transport:
+    """A connected socket. Used by one thread; only its Interruption may be set by another."""
+
+    def __init__(self, connected: socket.socket, timeouts: Timeouts, interruption: Interruption | None = None) -> None:
+        connected.setblocking(False)
+        self._socket = connected
+        self._network_seconds = timeouts.network_seconds
+        self._waiter = _Waiter(connected, interruption)
+        self._received = bytearray(_RECEIVE_SIZE)
+        self._received_view = memoryview(self._received)
+        self._start = self._end = 0
+        self._writing_is_unfinished = False
+        self._quick_acknowledgement = getattr(socket, "TCP_QUICKACK", None)
+
+    @classmethod
+    def connect(cls, endpoint: DicomEndpoint, interruption: Interruption | None = None) -> Transport:
+        """Return a connection to the endpoint, with TLS where it has settings for it.
+
+        Raises AddressUnknown, ConnectionFailed, TlsFailed, or AssociationInterrupted.
+        """
+        tls_context = client_context(endpoint.tls) if endpoint.tls else None
+        deadline = time.monotonic() + endpoint.timeouts.connect_seconds
+        connected = _connected_socket(endpoint, deadline, interruption)
+        try:
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if tls_context is None:
+                return cls(connected, endpoint.timeouts, interruption)
+            secured = _secured_socket(connected, tls_context, endpoint.host, deadline, interruption)
+            return TlsTransport(secured, endpoint.timeouts, interruption)
+        except BaseException:
+            connected.close()
+            raise
+
+    def write(self, buffers: Sequence[Buffer]) -> None:
+        """Write all of the buffers.
+
+        Raises EarlyAbort where the peer aborts meanwhile (other early bytes are kept for `read`), AssociationLost,
+        NetworkTimedOut or AssociationInterrupted; the peer then has a part of them at most.
+        """
+        self._writing_is_unfinished = True
+        rest = buffers
+        watched = _READING | _WRITING
+        while rest:
+            sent = self._send(rest)
+            rest = _after(rest, sent)
+            if rest and self._wait_until_writable(watched) & _READING:
+                watched = _WRITING
+        self._writing_is_unfinished = False
+
+    def receive(self, seconds: float) -> bool:
+        """Wait for bytes from the peer and keep them for `read`; False where none come in time.
+
+        Raises AssociationLost where the peer has closed, or AssociationInterrupted.
+        """
+        deadline = 0.0
+        while True:
+            wanted = self._receive_available()
+            if not wanted:
+                return True
+            now = time.monotonic()
+            deadline = deadline or now + seconds
+            if not self._waiter.wait(wanted, deadline - now):
+                return False
+
+    def has_received(self) -> bool:
+        """Whether bytes wait to be read without asking the network."""
+        return self._end > self._start
+
+    def read(self, size: int) -> bytes:
+        """Return exactly so many bytes.
+
+        Raises AssociationLost where the peer closes before, NetworkTimedOut or AssociationInterrupted.
+        """
+        taken = self._take(size)
+        while len(taken) < size:
+            if not self.receive(self._network_seconds):
+                raise NetworkTimedOut()
+            taken += self._take(size - len(taken))
+        return taken
+
+    def acknowledge_quickly(self) -> None:
+        """Acknowledge what has come and comes next at once, not after 40 ms.
+
+        A peer without TCP_NODELAY holds the second part of its answer back until then. The option is not
+        sticky (tcp(7)), so it is set again before each receive. Linux only; elsewhere nothing is done.
+        """
+        if self._quick_acknowledgement is not None:
+            self._socket.setsockopt(socket.IPPROTO_TCP, self._quick_acknowledgement, 1)
+
+    @property
+    def is_between_messages(self) -> bool:
+        """Whether all that was begun was written, so that another PDU would be understood."""
+        return not self._writing_is_unfinished
+
+    def close(self) -> None:
+        """Close, by a reset where a message was left unfinished. May be called more than once."""
+        if self._writing_is_unfinished:
+            try:
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            except OSError:
+                pass  # closed already
+        self._socket.close()
+
+    def _send(self, buffers: Sequence[Buffer]) -> int:
+        try:
+            return self._socket.sendmsg(buffers if len(buffers) <= MOST_BUFFERS else buffers[:MOST_BUFFERS])
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise _lost("while an instance or a request was being sent", error) from error
+
+    def _wait_until_writable(self, watched: int) -> int:
+        events = self._waiter.wait(watched, self._network_seconds)
+        if not events:
+            raise NetworkTimedOut()
+        if events & _READING and not self._receive_available() and self._received[self._start] == PduType.A_ABORT:
+            raise EarlyAbort
+        return events
+
+    def _receive_available(self) -> int:
+        """Receive what is there; returns 0, or the events to wait for where nothing is."""
+        if self._end == _RECEIVE_SIZE:
+            return 0
+        try:
+            self.acknowledge_quickly()
+            size = self._socket.recv_into(self._received_view[self._end :])
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return _READING
+        except ssl.SSLWantWriteError:
+            return _WRITING
+        except ssl.SSLError as error:
+            raise TlsFailed(_tls_message(error)) from error
+        except OSError as error:
+            raise _lost("while an answer was awaited", error) from error
+        if not size:
+            raise AssociationLost("The destination closed the connection without a word. Its log may say why.")
+        self._end += size
+        return 0
+
+    def _take(self, size: int) -> bytes:
+        end = min(self._end, self._start + size)
+        taken = bytes(self._received_view[self._start : end])
+        self._start = end
+        if self._start == self._end:
+            self._start = self._end = 0
+        return taken
+
+
+class TlsTransport(Transport):
+    """The same over TLS; an SSLSocket has no sendmsg, so the buffers are joined."""
+
+    def write(self, buffers: Sequence[Buffer]) -> None:
+        super().write([b"".join(buffers)])
+
+    def _send(self, buffers: Sequence[Buffer]) -> int:
+        try:
+            return self._socket.send(buffers[0])
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return 0
+        except ssl.SSLError as error:
+            raise TlsFailed(_tls_message(error)) from error
+        except OSError as error:
+            raise _lost("while an instance or a request was being sent", error) from error
+
+
+class _Waiter:
+    """Waits for a socket, and for an Interruption beside it."""
+
+    def __init__(self, watched: socket.socket, interruption: Interruption | None) -> None:
+        self._descriptor = watched.fileno()
+        self._interruption = interruption
+        self._poll = select.poll()
+        if interruption is not None:
+            self._poll.register(interruption.fileno(), select.POLLIN)
+
+    def wait(self, events: int, seconds: float) -> int:
+        """Return the events that came (errors and a hang-up count as all of them), 0 after the time given."""
+        self._poll.register(self._descriptor, events)
+        ready = dict(self._poll.poll(max(0.0, seconds) * 1000))
+        if self._interruption is not None and self._interruption.fileno() in ready:
+            raise AssociationInterrupted()
+        came = ready.get(self._descriptor, 0)
+        return events if came & ~events else came
+
+
+def _connected_socket(endpoint: DicomEndpoint, deadline: float, interruption: Interruption | None) -> socket.socket:
+    failure = ConnectionFailed()
+    for family, kind, protocol, _, address in _addresses(endpoint):
+        candidate = socket.socket(family, kind, protocol)
+        try:
+            _connect(candidate, address, endpoint, deadline, interruption)
+            return candidate
+        except ConnectionFailed as error:
+            candidate.close()
+            failure = error
+        except BaseException:
+            candidate.close()
+            raise
+    raise failure
+
+
+def _addresses(endpoint: DicomEndpoint) -> list[tuple[int, int, int, str, tuple[object, ...]]]:
+    try:
+        return socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)  # type: ignore[return-value]
+    except (socket.gaierror, UnicodeError) as error:
+        raise AddressUnknown(
+            f"The host name “{endpoint.host}” is not known. Check its spelling and the name server."
+        ) from error
+
+
+def _connect(
+    candidate: socket.socket,
+    address: tuple[object, ...],
+    endpoint: DicomEndpoint,
+    deadline: float,
+    interruption: Interruption | None,
+) -> None:
+    where = f"{endpoint.host}:{endpoint.port}"
+    candidate.setblocking(False)
+    code = candidate.connect_ex(address)
+    if code and not _Waiter(candidate, interruption).wait(_WRITING, deadline - time.monotonic()):
+        raise ConnectionFailed(
+            f"{where} did not answer within {endpoint.timeouts.connect_seconds:g} seconds. "
+            "Check the host, the port and the firewall."
+        )
+    code = candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        error = OSError(code, os.strerror(code))
+        raise ConnectionFailed(
+            f"No connection to {where}: {error.strerror}. Check the host, the port, and that the archive is running."
+        ) from error
+
+
+def _secured_socket(
+    connected: socket.socket, context: ssl.SSLContext, host: str, deadline: float, interruption: Interruption | None
+) -> ssl.SSLSocket:
+    secured = context.wrap_socket(connected, server_hostname=host, do_handshake_on_connect=False)
+    waiter = _Waiter(secured, interruption)
+    try:
+        while wanted := _handshake(secured):
+            if not waiter.wait(wanted, deadline - time.monotonic()):
+                raise TlsFailed("The TLS handshake was not answered in time. Check that the port speaks TLS.")
+    except BaseException:
+        secured.close()
+        raise
+    return secured
+
+
+def _handshake(secured: ssl.SSLSocket) -> int:
+    try:
+        secured.do_handshake()
+        return 0
+    except ssl.SSLWantReadError:
+        return _READING
+    except ssl.SSLWantWriteError:
+        return _WRITING
+    except OSError as error:
+        raise TlsFailed(_tls_message(error)) from error
+
+
+def _tls_message(error: OSError) -> str:
+    reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or error.strerror or str(error)
+    return (
+        f"TLS failed: {reason}. Check that the port speaks TLS, the CA, the client certificate and its key, "
+        "and the minimum version on both sides."
+    )
+
+
+def _lost(when: str, error: OSError) -> AssociationLost:
+    return AssociationLost(
+        f"The connection broke {when} ({error.strerror or error}). "
+        "Check the network and that the archive is still running."
+    )
+
+
+def _after(buffers: Sequence[Buffer], sent: int) -> Sequence[Buffer]:
+    """What is left of the buffers once so many bytes of them are sent."""
+    for index, buffer in enumerate(buffers):
+        if sent < len(buffer):
+            return [memoryview(buffer)[sent:], *buffers[index + 1 :]]
+        sent -= len(buffer)
+    return ()

@@ -1,0 +1,78 @@
+"""How Tallyman logs: plain lines on a terminal, one JSON object a line elsewhere.
+
+A record's message is constant; its data is in `extra`, with a stable `action`. Logs explain, evidence proves: no
+patient data is logged, and UIDs at debug level only.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+QUOTES_DATA_SETS = ("pydicom", "pynetdicom")
+"""Libraries whose messages may quote the values of a data set, and so name a patient."""
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, then what was passed as `extra`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {key: value for key, value in vars(record).items() if key not in STANDARD_ATTRIBUTES}
+        if record.exc_info and record.exc_info[1] is not None:
+            line["exceptions"] = [describe(exception) for exception in chain(record.exc_info[1])]
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def chain(exception: BaseException) -> Iterator[BaseException]:
+    """The exception, then what caused it, and so on down."""
+    seen: set[int] = set()
+    current: BaseException | None = exception
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+
+
+def describe(exception: BaseException) -> dict[str, Any]:
+    """Type, message and frames; without the message where the exception passed through a library that quotes data sets."""
+    frames = list(traceback.walk_tb(exception.__traceback__))
+    quotes = any(frame.f_globals.get("__name__", "").startswith(QUOTES_DATA_SETS) for frame, _ in frames)
+    return {
+        "type": type(exception).__qualname__,
+        "message": "(left out: it may quote a data set)" if quotes else str(exception),
+        "frames": [f"{frame.f_globals.get('__name__')}:{line} {frame.f_code.co_name}" for frame, line in frames],
+    }
+
+
+def configuration(*, on_terminal: bool) -> Mapping[str, Any]:
+    """The LOGGING setting."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "console": {"format": "{levelname}: {message}", "style": "{"},
+            "json": {"()": JsonFormatter},
+        },
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "console" if on_terminal else "json"},
+            "nowhere": {"class": "logging.NullHandler"},
+        },
+        "root": {"handlers": ["stderr"], "level": "WARNING"},
+        "loggers": {
+            "django": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+            # What they have to say reaches us as exceptions and status codes; their own lines may quote data sets.
+            **{name: {"handlers": ["nowhere"], "propagate": False} for name in QUOTES_DATA_SETS},
+        },
+    }

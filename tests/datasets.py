@@ -109,7 +109,7 @@ def write_instance(
         raise ValueError("Only a deflated data set can be of odd length.")
     path = folder / (name or f"{number:06d}-{sop_instance_uid}.dcm")
     with path.open("wb") as file:
-        file.write(_preamble_and_file_meta(sop_class_uid, sop_instance_uid, transfer_syntax_uid))
+        file.write(preamble_and_file_meta(sop_class_uid, sop_instance_uid, transfer_syntax_uid))
         file.writelines(data_set)
     return path
 
@@ -142,7 +142,7 @@ def _header_elements(
     patient_id: str,
 ) -> Iterator[Element]:
     yield 0x00080005, "CS", b"ISO_IR 100"
-    yield 0x00080008, "CS", b"ORIGINAL\\PRIMARY\\AXIAL "
+    yield 0x00080008, "CS", b"ORIGINAL\\PRIMARY\\AXIAL"
     yield 0x00080016, "UI", _uid(sop_class_uid)
     yield 0x00080018, "UI", _uid(sop_instance_uid)
     yield 0x00080020, "DA", b"20260105"
@@ -209,7 +209,8 @@ def _element_header(tag: int, vr: str, length: int, encoding: Encoding) -> bytes
     return struct.pack(order + "HH2sH", group, element, vr.encode(), length)
 
 
-def _preamble_and_file_meta(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
+def preamble_and_file_meta(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
+    """What makes a Part 10 file of a data set (PS3.10 7.1)."""
     elements: list[Element] = [
         (0x00020001, "OB", b"\x00\x01"),
         (0x00020002, "UI", _uid(sop_class_uid)),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pydicom import dcmread
+from pydicom.dataelem import RawDataElement
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -35,6 +36,9 @@ def test_an_instance_is_read_as_it_was_asked_for(tmp_path: Path, transfer_syntax
     assert data_set.file_meta.TransferSyntaxUID == transfer_syntax_uid
     assert data_set.InstanceNumber == 7
     assert len(data_set.PixelData) == data_set.Rows * data_set.Columns * 2
+    assert [
+        element.tag for element in data_set.values() if isinstance(element, RawDataElement) and element.length % 2
+    ] == []
     assert len(data_set.PixelData) == pytest.approx(8192, rel=0.02)
 
 

@@ -46,7 +46,7 @@ def chain(exception: BaseException) -> Iterator[BaseException]:
 
 
 def describe(exception: BaseException) -> dict[str, Any]:
-    """Type, message and frames; without the message where the exception passed through a library that quotes data sets."""
+    """Type, message and frames; no message where it came through a library that quotes data sets."""
     frames = list(traceback.walk_tb(exception.__traceback__))
     quotes = any(frame.f_globals.get("__name__", "").startswith(QUOTES_DATA_SETS) for frame, _ in frames)
     return {

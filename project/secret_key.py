@@ -12,7 +12,7 @@ from django.core.management.utils import get_random_secret_key
 def load_or_create(path: Path) -> str:
     """Return the key in `path`; the first caller makes it, readable by its owner only.
 
-    Several processes may start at once: whoever links its key first wins, and all return that one, never a half-written one.
+    Several processes may start at once: whoever links its key first wins, and all return that one, whole.
     """
     if not path.exists():
         _link_new_key(path)

@@ -45,25 +45,56 @@ class EvidenceKind(StrEnum):
     """A failure status that PS3.4 B.2.3 or PS3.7 Annex C lists."""
     ANSWER_UNCLEAR = "answer-unclear"
     """0x0111 (duplicate SOP instance), or a status code in no table."""
+    JOB_SUCCEEDED = "job-succeeded"
+    """A source's own job says that it sent the instance: a claim."""
+    JOB_FAILED = "job-failed"
+    """The job failed; it names no instance and has usually stored a part."""
+    COMMITTED = "committed"
+    """Listed as a success by a storage commitment result (PS3.4 J.3.3)."""
+    COMMITMENT_REFUSED = "commitment-refused"
+    """Listed with 0x0112 (no such object instance) or 0x0119 (class-instance conflict)."""
+    COMMITMENT_FAILED = "commitment-failed"
+    """Any other reason, or the request itself was refused: the SCP does not commit, which denies nothing."""
+    NOT_MENTIONED = "not-mentioned"
+    """We asked about it, and the result lists it neither way."""
+    COMMITMENT_OVERDUE = "commitment-overdue"
     PRESENT = "present"
     ABSENT = "absent"
     """Earned: finished lists, settle time and a direct question did not find it."""
+    IDENTICAL = "identical"
+    EQUIVALENT = "equivalent"
+    """Same elements and pixels, in another encoding."""
+    DIFFERENT = "different"
+    CONFLICT = "conflict"
+    """Other content was there under the same UID before anything was sent."""
     PROBE_FAILED = "probe-failed"
-    """The destination was asked and did not answer the question."""
+    """The destination was asked (for presence or content) and did not answer the question."""
 
 
-N, O, P = Polarity.NEGATIVE, Polarity.NEUTRAL, Polarity.POSITIVE
+_AGAINST, _NEITHER, _FOR = Polarity.NEGATIVE, Polarity.NEUTRAL, Polarity.POSITIVE
 
-MEANING: Mapping[EvidenceKind, tuple[Family, Polarity]] = {
-    EvidenceKind.NOT_SENT: (Family.SENDING, N),
-    EvidenceKind.SENT: (Family.SENDING, O),
-    EvidenceKind.NO_ANSWER: (Family.SENDING, O),
-    EvidenceKind.ACKNOWLEDGED: (Family.ANSWER, P),
-    EvidenceKind.REFUSED: (Family.ANSWER, N),
-    EvidenceKind.ANSWER_UNCLEAR: (Family.ANSWER, O),
-    EvidenceKind.PRESENT: (Family.PRESENCE, P),
-    EvidenceKind.ABSENT: (Family.PRESENCE, N),
-    EvidenceKind.PROBE_FAILED: (Family.PRESENCE, O),
+MEANING: Mapping[EvidenceKind, tuple[tuple[Family, ...], Polarity]] = {
+    EvidenceKind.NOT_SENT: ((Family.SENDING,), _AGAINST),
+    EvidenceKind.SENT: ((Family.SENDING,), _NEITHER),
+    EvidenceKind.NO_ANSWER: ((Family.SENDING,), _NEITHER),
+    EvidenceKind.ACKNOWLEDGED: ((Family.ANSWER,), _FOR),
+    EvidenceKind.REFUSED: ((Family.ANSWER,), _AGAINST),
+    EvidenceKind.ANSWER_UNCLEAR: ((Family.ANSWER,), _NEITHER),
+    EvidenceKind.JOB_SUCCEEDED: ((Family.JOB,), _FOR),
+    EvidenceKind.JOB_FAILED: ((Family.JOB,), _NEITHER),
+    EvidenceKind.COMMITTED: ((Family.COMMITMENT,), _FOR),
+    EvidenceKind.COMMITMENT_REFUSED: ((Family.COMMITMENT,), _AGAINST),
+    EvidenceKind.COMMITMENT_FAILED: ((Family.COMMITMENT,), _NEITHER),
+    EvidenceKind.NOT_MENTIONED: ((Family.COMMITMENT,), _NEITHER),
+    EvidenceKind.COMMITMENT_OVERDUE: ((Family.COMMITMENT,), _NEITHER),
+    EvidenceKind.PRESENT: ((Family.PRESENCE,), _FOR),
+    EvidenceKind.ABSENT: ((Family.PRESENCE,), _AGAINST),
+    EvidenceKind.IDENTICAL: ((Family.CONTENT,), _FOR),
+    EvidenceKind.EQUIVALENT: ((Family.CONTENT,), _FOR),
+    EvidenceKind.DIFFERENT: ((Family.CONTENT,), _AGAINST),
+    EvidenceKind.CONFLICT: ((Family.CONTENT,), _AGAINST),
+    # A probe that fails leaves open whatever it was run for; each run has a round of its own.
+    EvidenceKind.PROBE_FAILED: ((Family.PRESENCE, Family.CONTENT), _NEITHER),
 }
 
 

@@ -1,0 +1,240 @@
+"""The only writer of audits: open, record, close. Everything shown of an audit was written here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+from uuid import UUID
+
+from django.db import models, transaction
+from django.utils import timezone
+
+from audit.entries import ManifestEntry, StudyManifest
+from audit.judging import judge_audit, judgements_of
+from audit.models import Audit, Evidence, InstanceAudit
+from audit.observations import EvidenceKind, Observation
+from audit.verdicts import Policy, WasThereBefore
+
+_Value = TypeVar("_Value")
+
+BATCH_ROWS = 200
+BATCH_SECONDS = 0.2
+CHUNK_ROWS = 500
+"""How many values one statement names (SQLite bounds the number of its parameters)."""
+
+
+class AuditIsSealed(Exception):
+    """The audit was closed by somebody else meanwhile; nothing was written to it."""
+
+
+@transaction.atomic
+def open_audit(study: StudyManifest, *, destination_public_id: UUID, policy: Policy, files_left_out: int = 0) -> Audit:
+    """Write the audit of a study with a row an instance, before anything of it is sent."""
+    audit = Audit.objects.create(
+        destination_public_id=destination_public_id,
+        study_instance_uid=study.study_instance_uid,
+        acknowledgement_means_stored=policy.acknowledgement_means_stored,
+        same_uid_means_same_content=policy.same_uid_means_same_content,
+        files_left_out=files_left_out,
+        opened_at=timezone.now(),
+    )
+    InstanceAudit.objects.bulk_create(
+        (
+            _instance_of(audit, position, entry, is_conflicting=entry.sop_instance_uid in study.conflicts)
+            for position, entry in enumerate(study.entries)
+        ),
+        batch_size=CHUNK_ROWS,
+    )
+    return audit
+
+
+@transaction.atomic
+def continue_audit(before: Audit, policy: Policy) -> Audit:
+    """Open the audit that comes after a sealed one: the same instances, judged over the evidence of both."""
+    audit = Audit.objects.create(
+        continues=before,
+        destination_public_id=before.destination_public_id,
+        study_instance_uid=before.study_instance_uid,
+        acknowledgement_means_stored=policy.acknowledgement_means_stored,
+        same_uid_means_same_content=policy.same_uid_means_same_content,
+        files_left_out=before.files_left_out,
+        last_round=before.last_round,
+        opened_at=timezone.now(),
+    )
+    InstanceAudit.objects.bulk_create(
+        (_again(audit, instance) for instance in before.instances.order_by("position").iterator()),
+        batch_size=CHUNK_ROWS,
+    )
+    return audit
+
+
+def entries_of(instances: Iterable[InstanceAudit], study_instance_uid: str) -> Iterator[ManifestEntry]:
+    """The manifest entries that were written down, for sending or asking again."""
+    for instance in instances:
+        yield ManifestEntry(
+            sop_instance_uid=instance.sop_instance_uid,
+            sop_class_uid=instance.sop_class_uid,
+            study_instance_uid=study_instance_uid,
+            series_instance_uid=instance.series_instance_uid,
+            transfer_syntax_uid=instance.transfer_syntax_uid,
+            path=instance.path,
+            member=instance.member,
+            data_set_offset=instance.data_set_offset,
+            data_set_size=instance.data_set_size,
+            modified_ns=instance.modified_ns,
+            file_size=instance.file_size,
+            notes=tuple(instance.notes),
+        )
+
+
+class Ledger:
+    """Writes evidence into one open audit, in batches. One thread, one process at a time."""
+
+    def __init__(self, audit: Audit) -> None:
+        self.audit = audit
+        self._instance_ids: dict[str, int] = dict(audit.instances.values_list("sop_instance_uid", "id"))
+        self._round = audit.last_round
+        self._rows: list[Evidence] = []
+        self._digests: dict[int, str] = {}
+        self._flushed_at = time.monotonic()
+
+    def begin_round(self) -> int:
+        """Allot the next round: one for each send phase and each run of a probe."""
+        self.flush()
+        with transaction.atomic():
+            self._lock()
+            Audit.objects.filter(pk=self.audit.pk).update(last_round=models.F("last_round") + 1)
+            self.audit.refresh_from_db(fields=["last_round"])
+        self._round = self.audit.last_round
+        return self._round
+
+    def record(self, observation: Observation) -> None:
+        """Take an observation; it is saved with its batch, within 200 rows or at the next `flush_if_due`.
+
+        Raises KeyError for an instance that is not in the manifest.
+        """
+        instance_id = self._instance_ids[observation.sop_instance_uid]
+        detail = observation.detail
+        if observation.kind is EvidenceKind.SENT and (sha256 := detail.get("sha256")):
+            self._digests[instance_id] = sha256
+        self._rows.append(
+            Evidence(
+                instance_id=instance_id,
+                kind=observation.kind,
+                round=self._round,
+                at=observation.at,
+                detail=dict(detail),
+            )
+        )
+        if len(self._rows) >= BATCH_ROWS:
+            self.flush()
+
+    def flush_if_due(self) -> None:
+        """Save what has waited for 0.2 s."""
+        if self._rows and time.monotonic() - self._flushed_at >= BATCH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Save everything taken so far, in one transaction.
+
+        Raises AuditIsSealed where another process has closed the audit meanwhile.
+        """
+        self._flushed_at = time.monotonic()
+        if not self._rows:
+            return
+        with transaction.atomic():
+            self._lock()
+            Evidence.objects.bulk_create(self._rows)
+            _write_digests(self._digests)
+        self._rows = []
+        self._digests = {}
+
+    def note_was_there_before(self, listed: Iterable[str], not_known: Iterable[str]) -> None:
+        """Write down what the first preflight found: yes for what is listed, no for the rest that could be asked."""
+        with transaction.atomic():
+            self._lock()
+            rows = self.audit.instances
+            rows.update(was_there_before=WasThereBefore.NO)
+            for answer, uids in ((WasThereBefore.YES, listed), (WasThereBefore.UNKNOWN, not_known)):
+                ids = [self._instance_ids[uid] for uid in uids]
+                for chunk in chunks(ids):
+                    rows.filter(pk__in=chunk).update(was_there_before=answer)
+
+    def close(self, *, nothing_could_be_asked: bool = False) -> Audit:
+        """Judge every instance and the study, and seal the audit.
+
+        `nothing_could_be_asked`: the destination was not reached by this transfer at all.
+        """
+        self.flush()
+        with transaction.atomic():
+            self._lock()
+            judge_audit(self.audit, nothing_could_be_asked=nothing_could_be_asked)
+            self.audit.sealed_at = timezone.now()
+            self.audit.save(update_fields=["verdict", "proof", "reason", "sealed_at"])
+        return self.audit
+
+    def confirmed(self) -> set[str]:
+        """SOP Instance UIDs that are confirmed by the evidence so far."""
+        self.flush()
+        return {uid for uid, judgement in judgements_of(self.audit).items() if judgement.verdict == "confirmed"}
+
+    def _lock(self) -> None:
+        """Hold the audit's row until the end of the transaction, so that nobody seals it meanwhile."""
+        sealed_at = Audit.objects.select_for_update().values_list("sealed_at", flat=True).get(pk=self.audit.pk)
+        if sealed_at is not None:
+            raise AuditIsSealed(f"Audit {self.audit.public_id} was closed by another process.")
+
+
+def chunks(values: Sequence[_Value], size: int = CHUNK_ROWS) -> Iterator[Sequence[_Value]]:
+    return (values[start : start + size] for start in range(0, len(values), size))
+
+
+def _write_digests(digests: Mapping[int, str]) -> None:
+    InstanceAudit.objects.bulk_update(
+        [InstanceAudit(pk=pk, sha256=sha256) for pk, sha256 in digests.items()], ["sha256"], batch_size=CHUNK_ROWS
+    )
+
+
+def _instance_of(audit: Audit, position: int, entry: ManifestEntry, *, is_conflicting: bool) -> InstanceAudit:
+    return InstanceAudit(
+        audit=audit,
+        position=position,
+        sop_instance_uid=entry.sop_instance_uid,
+        sop_class_uid=entry.sop_class_uid,
+        series_instance_uid=entry.series_instance_uid,
+        transfer_syntax_uid=entry.transfer_syntax_uid,
+        data_set_size=entry.data_set_size,
+        path=entry.path,
+        member=entry.member,
+        data_set_offset=entry.data_set_offset,
+        modified_ns=entry.modified_ns,
+        file_size=entry.file_size,
+        notes=list(entry.notes),
+        is_conflicting=is_conflicting,
+    )
+
+
+def _again(audit: Audit, instance: InstanceAudit) -> InstanceAudit:
+    """The same instance in the audit that continues: what was found stays, the verdict is open again."""
+    values = {name: getattr(instance, name) for name in _COPIED}
+    return InstanceAudit(audit=audit, **values)
+
+
+_COPIED = (
+    "position",
+    "sop_instance_uid",
+    "sop_class_uid",
+    "series_instance_uid",
+    "transfer_syntax_uid",
+    "data_set_size",
+    "path",
+    "member",
+    "data_set_offset",
+    "modified_ns",
+    "file_size",
+    "notes",
+    "is_conflicting",
+    "sha256",
+    "was_there_before",
+)

@@ -1,0 +1,171 @@
+"""The sentence that explains a study's verdict, with its numbers. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from audit.observations import EvidenceKind
+from audit.verdicts import Ground, InstanceVerdict, StudyVerdict, weakest_proof
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFindings:
+    """What the judgements of all instances come to."""
+
+    grounds: Mapping[tuple[InstanceVerdict, Ground], int]
+    """How many instances have which verdict on which ground."""
+    contradictions: int = 0
+    explanations: Mapping[EvidenceKind, Counter[str]] = field(default_factory=dict)
+    """What was said with evidence of a kind, and how often."""
+    nothing_could_be_asked: bool = False
+    """The destination was not reached by this transfer at all."""
+    files_left_out: int = 0
+
+    def count(self, verdict: InstanceVerdict) -> int:
+        return sum(count for (of_verdict, _), count in self.grounds.items() if of_verdict is verdict)
+
+    @property
+    def total(self) -> int:
+        return sum(self.grounds.values())
+
+
+def reason_of(verdict: StudyVerdict, findings: StudyFindings) -> str:
+    """One or two plain sentences. "A part is stored" is never said unless one instance is confirmed."""
+    sentences = [_SENTENCES[verdict](findings)]
+    if findings.contradictions:
+        sentences.append(
+            f"For {_instances(findings.contradictions)} proofs contradict each other; look at the destination"
+        )
+    if findings.files_left_out:
+        sentences.append(f"{findings.files_left_out} files of the input could not be read and are not part of this")
+        return ". ".join(sentences)
+    return ". ".join(sentences) + "."
+
+
+_CONFIRMED_BY = {
+    Ground.IDENTICAL: "read back from the destination and found identical",
+    Ground.EQUIVALENT: "read back from the destination and found to have the same content",
+    Ground.PRESENT: "found at the destination when it was asked afterwards",
+    Ground.COMMITTED: "committed by the destination (storage commitment)",
+    Ground.ACKNOWLEDGED: "acknowledged, and this destination is declared to answer only after saving",
+}
+
+_OTHERWISE = {
+    Ground.DIFFERENT: "with other content at the destination",
+    Ground.CONFLICT: "with other content at the destination before anything was sent",
+    Ground.ABSENT: "not found at the destination",
+    Ground.COMMITMENT_REFUSED: "denied by storage commitment",
+    Ground.REFUSED: "refused",
+    Ground.NOT_SENT: "not sent",
+    Ground.CONTRADICTION: "with contradicting proofs",
+    Ground.WAS_THERE_BEFORE: "there before under the same UID, with content that was not compared",
+    Ground.LISTED_THOUGH_NOT_OURS: "listed by the destination though this transfer did not store it",
+    Ground.ACKNOWLEDGED_ONLY: "acknowledged, which alone proves nothing",
+    Ground.ANSWER_UNCLEAR: "answered unclearly",
+    Ground.NO_ANSWER: "sent without an answer",
+    Ground.NOT_ASKED: "not asked about",
+}
+
+_EXPLAINED_BY = {
+    Ground.REFUSED: EvidenceKind.REFUSED,
+    Ground.NOT_SENT: EvidenceKind.NOT_SENT,
+    Ground.ANSWER_UNCLEAR: EvidenceKind.ANSWER_UNCLEAR,
+    Ground.NO_ANSWER: EvidenceKind.NO_ANSWER,
+}
+
+
+def _committed(findings: StudyFindings) -> str:
+    total = findings.total
+    weakest = weakest_proof(ground for _, ground in findings.grounds)
+    subject = "The one instance was" if total == 1 else f"All {total:,} instances were"
+    return f"{subject} {_CONFIRMED_BY[weakest]}"
+
+
+def _partial(findings: StudyFindings) -> str:
+    confirmed, total = findings.count(InstanceVerdict.CONFIRMED), findings.total
+    if confirmed:
+        head = f"Only {confirmed:,} of {_instances(total)} {_are(confirmed)} proved to be at the destination"
+    else:
+        refuted = findings.count(InstanceVerdict.REFUTED)
+        head = f"The study is not complete, since {refuted:,} of {_instances(total)} {_are(refuted)} missing"
+    return f"{head}: {_rest(findings)}"
+
+
+def _nothing_stored(findings: StudyFindings) -> str:
+    grounds = {ground for _, ground in findings.grounds}
+    if findings.nothing_could_be_asked and grounds == {Ground.NOT_SENT}:
+        because = _because(findings, Ground.NOT_SENT)
+        return f"Nothing was sent by this transfer; what was there before could not be asked{because}"
+    subject = (
+        "The one instance is not at the destination"
+        if findings.total == 1
+        else (f"None of the {findings.total:,} instances is at the destination")
+    )
+    return f"{subject}: {_rest(findings)}"
+
+
+def _unverifiable(findings: StudyFindings) -> str:
+    confirmed, total = findings.count(InstanceVerdict.CONFIRMED), findings.total
+    if total == 0:
+        return "There is no instance to judge"
+    if confirmed:
+        head = f"{confirmed:,} of {_instances(total)} {_are(confirmed)} proved to be at the destination"
+    else:
+        head = (
+            f"Nothing proves that the {_instances(total)} {_are(total)} stored"
+            if total > 1
+            else ("Nothing proves that the one instance is stored")
+        )
+    return f"{head}: {_rest(findings)}{_why_not_asked(findings)}"
+
+
+def _pending(findings: StudyFindings) -> str:
+    return f"{findings.count(InstanceVerdict.PENDING):,} of {_instances(findings.total)} are still to be decided"
+
+
+_SENTENCES = {
+    StudyVerdict.COMMITTED: _committed,
+    StudyVerdict.PARTIAL: _partial,
+    StudyVerdict.NOTHING_STORED: _nothing_stored,
+    StudyVerdict.UNVERIFIABLE: _unverifiable,
+    StudyVerdict.PENDING: _pending,
+}
+
+
+def _rest(findings: StudyFindings) -> str:
+    """What became of those that are not confirmed, the most frequent first."""
+    rest = sorted(
+        (
+            (count, ground)
+            for (verdict, ground), count in findings.grounds.items()
+            if verdict is not InstanceVerdict.CONFIRMED
+        ),
+        key=lambda pair: (-pair[0], pair[1]),
+    )
+    return ", ".join(f"{count:,} {_OTHERWISE[ground]}{_because(findings, ground)}" for count, ground in rest)
+
+
+def _because(findings: StudyFindings, ground: Ground) -> str:
+    kind = _EXPLAINED_BY.get(ground)
+    said = findings.explanations.get(kind, Counter()) if kind else Counter[str]()
+    if not said:
+        return ""
+    (most, _), *others = said.most_common()
+    return f" ({most.rstrip('.')}{'; and other reasons' if others else ''})"
+
+
+def _why_not_asked(findings: StudyFindings) -> str:
+    said = findings.explanations.get(EvidenceKind.PROBE_FAILED, Counter())
+    if not said:
+        return ""
+    return f". The destination could not be asked: {said.most_common(1)[0][0].rstrip('.')}"
+
+
+def _instances(count: int) -> str:
+    return "1 instance" if count == 1 else f"{count:,} instances"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"

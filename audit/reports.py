@@ -1,0 +1,62 @@
+"""An audit as a document: the part of the report that says what was proved."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import Count
+
+from audit.judging import judge_open_audit
+from audit.models import Audit, Evidence, InstanceAudit
+from audit.verdicts import InstanceVerdict
+
+CHUNK_ROWS = 500
+
+
+def counts_of(audit: Audit) -> dict[str, int]:
+    """How many instances there are, and how many have which verdict; of an open audit, by the evidence so far."""
+    if audit.is_sealed:
+        rows = audit.instances.values_list("verdict").annotate(count=Count("id"))
+        counted = Counter({InstanceVerdict(verdict): count for verdict, count in rows})
+    else:
+        counted = judge_open_audit(audit)
+    return {"instances": counted.total(), **{verdict.value: counted[verdict] for verdict in InstanceVerdict}}
+
+
+def instance_documents(audit: Audit) -> Iterator[dict[str, Any]]:
+    """Every instance in the order of the manifest, with the evidence of the whole chain; in chunks, for any size."""
+    chain = audit.chain()
+    rows = audit.instances.order_by("position")
+    last = -1
+    while chunk := list(rows.filter(position__gt=last)[:CHUNK_ROWS]):
+        evidence = _evidence_by_uid(chain, chunk)
+        for instance in chunk:
+            yield {
+                "sop_instance_uid": instance.sop_instance_uid,
+                "sop_class_uid": instance.sop_class_uid,
+                "verdict": instance.verdict,
+                "was_there_before": instance.was_there_before,
+                "evidence": evidence[instance.sop_instance_uid],
+            }
+        last = chunk[-1].position
+
+
+def _evidence_by_uid(chain: Sequence[Audit], chunk: Sequence[InstanceAudit]) -> defaultdict[str, list[dict[str, Any]]]:
+    uids = [instance.sop_instance_uid for instance in chunk]
+    by_uid: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    rows = (
+        Evidence.objects.filter(instance__audit__in=chain, instance__sop_instance_uid__in=uids)
+        .order_by("round", "id")
+        .values_list("instance__sop_instance_uid", "kind", "at", "round", "detail")
+    )
+    for uid, kind, at, of_round, detail in rows:
+        by_uid[uid].append({"kind": kind, "at": iso_instant(at), "round": of_round, "detail": detail})
+    return by_uid
+
+
+def iso_instant(at: datetime) -> str:
+    """ISO 8601 in UTC, ending in Z."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,277 @@
+"""The verdict calculus: pure functions over the set of evidence about each instance.
+
+The one unforgivable bug is a false "committed". Whatever is in doubt is `unproven`, and a study with it `unverifiable`.
+
+Rounds come from one sequence an audit chain: each send phase and each probe run has its own, so rounds of different
+families can be compared. `docs/verdicts.md` gives the rules in words, `docs/decisions/0002` what was weighed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+
+from audit.observations import MEANING, EvidenceKind, Family, Polarity
+
+
+class InstanceVerdict(StrEnum):
+    CONFIRMED = "confirmed"
+    REFUTED = "refuted"
+    UNPROVEN = "unproven"
+    PENDING = "pending"
+    """The audit is still open and nothing decides yet."""
+
+
+class StudyVerdict(StrEnum):
+    COMMITTED = "committed"
+    PARTIAL = "partial"
+    NOTHING_STORED = "nothing-stored"
+    UNVERIFIABLE = "unverifiable"
+    PENDING = "pending"
+
+
+class WasThereBefore(StrEnum):
+    """Whether the first preflight of the transfer found the UID at the destination."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+class Ground(StrEnum):
+    """Why an instance has its verdict: what the reason sentences count."""
+
+    IDENTICAL = "identical"
+    EQUIVALENT = "equivalent"
+    PRESENT = "present"
+    COMMITTED = "committed"
+    ACKNOWLEDGED = "acknowledged"
+
+    DIFFERENT = "different"
+    CONFLICT = "conflict"
+    ABSENT = "absent"
+    COMMITMENT_REFUSED = "commitment-refused"
+    REFUSED = "refused"
+    NOT_SENT = "not-sent"
+
+    CONTRADICTION = "contradiction"
+    WAS_THERE_BEFORE = "was-there-before"
+    LISTED_THOUGH_NOT_OURS = "listed-though-not-ours"
+    """Listed, but our sending of it was refused or never began, and what was there before is not known."""
+    ACKNOWLEDGED_ONLY = "acknowledged-only"
+    ANSWER_UNCLEAR = "answer-unclear"
+    NO_ANSWER = "no-answer"
+    NOT_ASKED = "not-asked"
+    """Nothing is known of it."""
+
+
+#: The weakest first: a study's proof is its weakest instance's.
+PROOFS = (Ground.ACKNOWLEDGED, Ground.COMMITTED, Ground.PRESENT, Ground.EQUIVALENT, Ground.IDENTICAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What the calculus needs of one piece of evidence."""
+
+    kind: EvidenceKind
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the admin declared of the destination. Both are off by default."""
+
+    acknowledgement_means_stored: bool = False
+    """It answers only after saving, and drops nothing."""
+    same_uid_means_same_content: bool = False
+    """Whatever it held under a UID before is what we would have sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceJudgement:
+    verdict: InstanceVerdict
+    ground: Ground
+    is_contradiction: bool = False
+    """Two kinds of proof deny each other; shown on top, whatever the verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What one family says now: its decisive round, and the kinds in it."""
+
+    polarity: Polarity
+    round: int
+    kinds: frozenset[EvidenceKind]
+
+    @property
+    def is_positive(self) -> bool:
+        return self.polarity is Polarity.POSITIVE
+
+    @property
+    def is_negative(self) -> bool:
+        return self.polarity is Polarity.NEGATIVE
+
+
+_SILENT = _Standing(Polarity.NEUTRAL, 0, frozenset())
+
+
+@lru_cache(maxsize=65536)
+def judge_instance(
+    facts: frozenset[Fact],
+    policy: Policy = Policy(),
+    was_there_before: WasThereBefore = WasThereBefore.UNKNOWN,
+    *,
+    is_proved_content: bool = False,
+) -> InstanceJudgement:
+    """Judge one instance from all the evidence of its audit chain.
+
+    `is_proved_content`: our own ledger proved before that the destination holds exactly this data set (by digest).
+    Never returns `pending`: see `while_open`.
+    """
+    content, commitment, presence = (
+        _proof(facts, family) for family in (Family.CONTENT, Family.COMMITMENT, Family.PRESENCE)
+    )
+    denial = _denial(content, commitment, presence)
+    if denial is not None:
+        return denial
+    if content.is_positive:
+        ground = Ground.IDENTICAL if EvidenceKind.IDENTICAL in content.kinds else Ground.EQUIVALENT
+        return InstanceJudgement(InstanceVerdict.CONFIRMED, ground, is_contradiction=commitment.is_negative)
+    is_content_settled = policy.same_uid_means_same_content or is_proved_content
+    may_be_older = was_there_before is WasThereBefore.YES and not is_content_settled
+    if presence.is_positive or commitment.is_positive:
+        ground = Ground.PRESENT if presence.is_positive else Ground.COMMITTED
+        is_ours = is_content_settled or was_there_before is WasThereBefore.NO
+        return _listed(ground, _claim(facts), is_ours=is_ours, may_be_older=may_be_older)
+    return _claimed(_claim(facts), policy, may_be_older=may_be_older)
+
+
+def while_open(judgement: InstanceJudgement) -> InstanceJudgement:
+    """What to show while the audit is open: what is not decided is still pending."""
+    if judgement.verdict is InstanceVerdict.UNPROVEN:
+        return InstanceJudgement(InstanceVerdict.PENDING, judgement.ground, judgement.is_contradiction)
+    return judgement
+
+
+def judge_study(verdicts: Mapping[InstanceVerdict, int]) -> StudyVerdict:
+    """Judge a study from how many of its instances have which verdict. An empty manifest is never committed."""
+    total = sum(verdicts.values())
+    confirmed, refuted, pending = (
+        verdicts.get(verdict, 0)
+        for verdict in (InstanceVerdict.CONFIRMED, InstanceVerdict.REFUTED, InstanceVerdict.PENDING)
+    )
+    if pending:
+        return StudyVerdict.PENDING
+    if refuted:
+        return StudyVerdict.NOTHING_STORED if refuted == total else StudyVerdict.PARTIAL
+    if total and confirmed == total:
+        return StudyVerdict.COMMITTED
+    return StudyVerdict.UNVERIFIABLE
+
+
+def weakest_proof(grounds: Iterable[Ground]) -> Ground:
+    """The proof that covers all: the weakest of the grounds on which instances are confirmed."""
+    return min(grounds, key=PROOFS.index)
+
+
+_DENIED_CLAIMS = (Ground.REFUSED, Ground.NOT_SENT)
+
+
+def _listed(ground: Ground, claim: Ground, *, is_ours: bool, may_be_older: bool) -> InstanceJudgement:
+    """The destination says that it holds the UID. Is it what we sent?"""
+    if may_be_older:
+        return _unproven(Ground.WAS_THERE_BEFORE)
+    if claim in _DENIED_CLAIMS and not is_ours:
+        return _unproven(Ground.LISTED_THOUGH_NOT_OURS)
+    return InstanceJudgement(InstanceVerdict.CONFIRMED, ground)
+
+
+def _claimed(claim: Ground, policy: Policy, *, may_be_older: bool) -> InstanceJudgement:
+    """Nothing was proved either way: what our sending and its answer alone come to."""
+    if may_be_older:
+        return _unproven(Ground.WAS_THERE_BEFORE)
+    if claim in _DENIED_CLAIMS:
+        return InstanceJudgement(InstanceVerdict.REFUTED, claim)
+    if claim is Ground.ACKNOWLEDGED_ONLY and policy.acknowledgement_means_stored:
+        return InstanceJudgement(InstanceVerdict.CONFIRMED, Ground.ACKNOWLEDGED)
+    return _unproven(claim)
+
+
+def _unproven(ground: Ground, *, is_contradiction: bool = False) -> InstanceJudgement:
+    return InstanceJudgement(InstanceVerdict.UNPROVEN, ground, is_contradiction)
+
+
+def _of(facts: Iterable[Fact], family: Family) -> list[Fact]:
+    return [fact for fact in facts if family in MEANING[fact.kind][0]]
+
+
+def _standing(facts: list[Fact], of_round: int) -> _Standing:
+    """Within a round negative beats neutral beats positive."""
+    kinds = frozenset(fact.kind for fact in facts if fact.round == of_round)
+    polarity = min((MEANING[kind][1] for kind in kinds), key=lambda polarity: _STRENGTH[polarity])
+    return _Standing(polarity, of_round, kinds)
+
+
+_STRENGTH = {Polarity.NEGATIVE: 0, Polarity.NEUTRAL: 1, Polarity.POSITIVE: 2}
+
+
+def _proof(facts: Iterable[Fact], family: Family) -> _Standing:
+    """The newest round of a proof that decides. A round that only says "could not ask" overrules nothing."""
+    of_family = _of(facts, family)
+    for of_round in sorted({fact.round for fact in of_family}, reverse=True):
+        standing = _standing(of_family, of_round)
+        if standing.polarity is not Polarity.NEUTRAL:
+            return standing
+    return _SILENT
+
+
+def _denial(content: _Standing, commitment: _Standing, presence: _Standing) -> InstanceJudgement | None:
+    """The judgement where a proof denies the instance, or None where none does (or content settled it since)."""
+    if content.is_negative:
+        ground = Ground.CONFLICT if EvidenceKind.CONFLICT in content.kinds else Ground.DIFFERENT
+        return InstanceJudgement(InstanceVerdict.REFUTED, ground, commitment.is_positive)
+    if presence.is_negative:
+        # Read back after the list denied it: one of the two is wrong, and nothing says which.
+        if content.is_positive and content.round > presence.round:
+            return _unproven(Ground.CONTRADICTION, is_contradiction=True)
+        return InstanceJudgement(
+            InstanceVerdict.REFUTED, Ground.ABSENT, is_contradiction=commitment.is_positive or content.is_positive
+        )
+    if commitment.is_negative:
+        if content.is_positive and content.round > commitment.round:
+            return None
+        if content.is_positive or presence.is_positive:
+            return _unproven(Ground.CONTRADICTION, is_contradiction=True)
+        return InstanceJudgement(InstanceVerdict.REFUTED, Ground.COMMITMENT_REFUSED)
+    return None
+
+
+def _claim(facts: frozenset[Fact]) -> Ground:
+    """What sending and its answer come to, the newest attempt that began to send it deciding.
+
+    `not-sent` denies only what no attempt ever began to send: an earlier attempt without an answer may have stored it.
+    An answer of an attempt before the newest sending is out of date.
+    """
+    begun = max((fact.round for fact in facts if fact.kind in _SENDING_BEGUN), default=0)
+    answers = [*_of(facts, Family.ANSWER), *_of(facts, Family.JOB)]
+    newest_answer = max((fact.round for fact in answers), default=0)
+    if answers and newest_answer >= begun:
+        return _answer(_standing(answers, newest_answer))
+    if begun:
+        return Ground.NO_ANSWER
+    if any(fact.kind is EvidenceKind.NOT_SENT for fact in facts):
+        return Ground.NOT_SENT
+    return Ground.NOT_ASKED
+
+
+_SENDING_BEGUN = (EvidenceKind.SENT, EvidenceKind.NO_ANSWER)
+
+
+def _answer(standing: _Standing) -> Ground:
+    if standing.is_positive:
+        return Ground.ACKNOWLEDGED_ONLY
+    if standing.is_negative:
+        return Ground.REFUSED
+    return Ground.ANSWER_UNCLEAR

@@ -1,0 +1,286 @@
+"""The verdict calculus: the rules one by one, then its properties over any set of evidence."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audit.observations import MEANING, EvidenceKind, Family, Polarity
+from audit.verdicts import (
+    Fact,
+    Ground,
+    InstanceJudgement,
+    InstanceVerdict,
+    Policy,
+    StudyVerdict,
+    WasThereBefore,
+    judge_instance,
+    judge_study,
+    weakest_proof,
+    while_open,
+)
+
+TRUSTED = Policy(acknowledgement_means_stored=True)
+SAME_CONTENT = Policy(same_uid_means_same_content=True)
+NO, YES, UNKNOWN = WasThereBefore.NO, WasThereBefore.YES, WasThereBefore.UNKNOWN
+
+
+def facts(*words: str) -> frozenset[Fact]:
+    """`facts("sent 1", "acknowledged 1", "present 2")`: kind and round."""
+    return frozenset(Fact(EvidenceKind(kind), int(of_round)) for kind, of_round in (word.split() for word in words))
+
+
+def judge(*words: str, policy: Policy = Policy(), was_there: WasThereBefore = NO, proved: bool = False) -> InstanceJudgement:
+    return judge_instance(facts(*words), policy, was_there, is_proved_content=proved)
+
+
+@pytest.mark.parametrize(
+    ("words", "verdict", "ground"),
+    [
+        ([], "unproven", Ground.NOT_ASKED),
+        (["not-sent 1"], "refuted", Ground.NOT_SENT),
+        (["sent 1"], "unproven", Ground.NO_ANSWER),
+        (["sent 1", "no-answer 1"], "unproven", Ground.NO_ANSWER),
+        (["sent 1", "acknowledged 1"], "unproven", Ground.ACKNOWLEDGED_ONLY),
+        (["sent 1", "refused 1"], "refuted", Ground.REFUSED),
+        (["sent 1", "answer-unclear 1"], "unproven", Ground.ANSWER_UNCLEAR),
+        (["job-succeeded 1"], "unproven", Ground.ACKNOWLEDGED_ONLY),
+        (["job-failed 1"], "unproven", Ground.ANSWER_UNCLEAR),
+        (["acknowledged 1", "present 2"], "confirmed", Ground.PRESENT),
+        (["acknowledged 1", "absent 2"], "refuted", Ground.ABSENT),
+        (["acknowledged 1", "probe-failed 2"], "unproven", Ground.ACKNOWLEDGED_ONLY),
+        (["acknowledged 1", "committed 2"], "confirmed", Ground.COMMITTED),
+        (["acknowledged 1", "commitment-refused 2"], "refuted", Ground.COMMITMENT_REFUSED),
+        (["acknowledged 1", "commitment-failed 2"], "unproven", Ground.ACKNOWLEDGED_ONLY),
+        (["acknowledged 1", "not-mentioned 2"], "unproven", Ground.ACKNOWLEDGED_ONLY),
+        (["acknowledged 1", "commitment-overdue 2", "committed 3"], "confirmed", Ground.COMMITTED),
+        (["acknowledged 1", "identical 2"], "confirmed", Ground.IDENTICAL),
+        (["acknowledged 1", "equivalent 2"], "confirmed", Ground.EQUIVALENT),
+        (["acknowledged 1", "different 2"], "refuted", Ground.DIFFERENT),
+        (["conflict 1"], "refuted", Ground.CONFLICT),
+        (["present 1"], "confirmed", Ground.PRESENT),
+        (["refused 1", "present 2"], "confirmed", Ground.PRESENT),
+        (["not-sent 1", "present 2"], "confirmed", Ground.PRESENT),
+    ],
+    ids=lambda value: "+".join(value) if isinstance(value, list) else str(value),
+)
+def test_the_evidence_gives_the_verdict(words: list[str], verdict: str, ground: Ground) -> None:
+    judgement = judge(*words)
+
+    assert (judgement.verdict, judgement.ground, judgement.is_contradiction) == (verdict, ground, False)
+
+
+@pytest.mark.parametrize(
+    ("words", "verdict", "ground"),
+    [
+        (["committed 2", "absent 3"], "refuted", Ground.ABSENT),
+        (["committed 3", "absent 2"], "refuted", Ground.ABSENT),
+        (["identical 2", "absent 3"], "refuted", Ground.ABSENT),
+        (["absent 2", "identical 3"], "unproven", Ground.CONTRADICTION),
+        (["commitment-refused 2", "present 3"], "unproven", Ground.CONTRADICTION),
+        (["commitment-refused 3", "present 2"], "unproven", Ground.CONTRADICTION),
+        (["commitment-refused 2", "present 3", "identical 4"], "confirmed", Ground.IDENTICAL),
+        (["identical 2", "commitment-refused 3"], "unproven", Ground.CONTRADICTION),
+        (["committed 2", "different 3"], "refuted", Ground.DIFFERENT),
+    ],
+    ids=lambda value: "+".join(value) if isinstance(value, list) else str(value),
+)
+def test_proofs_that_deny_each_other_are_a_contradiction(words: list[str], verdict: str, ground: Ground) -> None:
+    judgement = judge("acknowledged 1", *words)
+
+    assert (judgement.verdict, judgement.ground, judgement.is_contradiction) == (verdict, ground, True)
+
+
+def test_a_later_round_overrules_within_its_kind() -> None:
+    assert judge("absent 2", "present 3").verdict == "confirmed"
+    assert judge("present 2", "absent 3").verdict == "refuted"
+
+
+def test_a_round_that_could_not_ask_overrules_nothing() -> None:
+    assert judge("present 2", "probe-failed 3").verdict == "confirmed"
+    assert judge("absent 2", "probe-failed 3").verdict == "refuted"
+
+
+def test_a_report_that_both_commits_and_fails_an_instance_proves_nothing() -> None:
+    assert judge("committed 2", "commitment-failed 2").verdict == "unproven"
+
+
+def test_an_acknowledgement_confirms_only_where_the_admin_declared_it() -> None:
+    assert judge("sent 1", "acknowledged 1", policy=TRUSTED) == InstanceJudgement(
+        InstanceVerdict.CONFIRMED, Ground.ACKNOWLEDGED
+    )
+    assert judge("sent 1", "acknowledged 1", "absent 2", policy=TRUSTED).verdict == "refuted"
+    assert judge("sent 1", "answer-unclear 1", policy=TRUSTED).verdict == "unproven"
+
+
+@pytest.mark.parametrize("proof", ["present 2", "committed 2", "probe-failed 2"])
+@pytest.mark.parametrize("claim", ["acknowledged 1", "refused 1", "not-sent 1", "no-answer 1"])
+def test_what_was_there_before_proves_nothing_new(claim: str, proof: str) -> None:
+    judgement = judge(claim, proof, policy=TRUSTED, was_there=YES)
+
+    assert (judgement.verdict, judgement.ground) == ("unproven", Ground.WAS_THERE_BEFORE)
+
+
+def test_what_was_there_before_is_settled_by_content_or_our_own_proof_or_the_switch() -> None:
+    listed = ("acknowledged 1", "present 2")
+
+    assert judge(*listed, "identical 3", was_there=YES).verdict == "confirmed"
+    assert judge(*listed, was_there=YES, proved=True).verdict == "confirmed"
+    assert judge(*listed, was_there=YES, policy=SAME_CONTENT).verdict == "confirmed"
+
+
+@pytest.mark.parametrize("claim", ["refused 1", "not-sent 1"])
+def test_what_we_did_not_store_is_not_ours_unless_it_was_absent_before(claim: str) -> None:
+    judgement = judge(claim, "present 2", was_there=UNKNOWN)
+
+    assert (judgement.verdict, judgement.ground) == ("unproven", Ground.LISTED_THOUGH_NOT_OURS)
+
+
+def test_a_later_sending_without_an_answer_reopens_what_was_refused() -> None:
+    assert judge("refused 1", "sent 2", "no-answer 2").ground == Ground.NO_ANSWER
+
+
+def test_an_instance_once_sent_without_an_answer_is_not_refuted_by_not_being_sent_again() -> None:
+    assert judge("no-answer 1", "not-sent 2").verdict == "unproven"
+
+
+def test_the_acknowledgement_of_an_earlier_attempt_does_not_answer_the_newest_sending() -> None:
+    assert judge("acknowledged 1", "sent 2", policy=TRUSTED).verdict == "unproven"
+
+
+def test_while_the_audit_is_open_what_is_unproven_is_pending() -> None:
+    assert while_open(judge("acknowledged 1")).verdict == "pending"
+    assert while_open(judge("refused 1")).verdict == "refuted"
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "refuted", "unproven", "pending", "verdict"),
+    [
+        (0, 0, 0, 0, "unverifiable"),
+        (3, 0, 0, 0, "committed"),
+        (2, 1, 0, 0, "partial"),
+        (0, 1, 2, 0, "partial"),
+        (0, 3, 0, 0, "nothing-stored"),
+        (2, 0, 1, 0, "unverifiable"),
+        (0, 0, 3, 0, "unverifiable"),
+        (2, 0, 0, 1, "pending"),
+        (0, 2, 0, 1, "pending"),
+    ],
+)
+def test_the_study_is_judged_by_its_instances(
+    confirmed: int, refuted: int, unproven: int, pending: int, verdict: str
+) -> None:
+    counts = {
+        InstanceVerdict.CONFIRMED: confirmed,
+        InstanceVerdict.REFUTED: refuted,
+        InstanceVerdict.UNPROVEN: unproven,
+        InstanceVerdict.PENDING: pending,
+    }
+
+    assert judge_study(counts) == verdict
+
+
+def test_the_proof_of_a_study_is_its_weakest() -> None:
+    assert weakest_proof([Ground.IDENTICAL, Ground.PRESENT, Ground.IDENTICAL]) == Ground.PRESENT
+    assert weakest_proof([Ground.PRESENT, Ground.ACKNOWLEDGED]) == Ground.ACKNOWLEDGED
+
+
+# Properties
+
+ROUNDS = st.integers(min_value=1, max_value=5)
+FACTS = st.builds(Fact, st.sampled_from(EvidenceKind), ROUNDS)
+EVIDENCE = st.frozensets(FACTS, max_size=10)
+POLICIES = st.builds(Policy, st.booleans(), st.booleans())
+BEFORE = st.sampled_from(WasThereBefore)
+LATER = 9
+RANK = {InstanceVerdict.REFUTED: 0, InstanceVerdict.UNPROVEN: 1, InstanceVerdict.CONFIRMED: 2}
+
+
+def of_polarity(polarity: Polarity) -> list[EvidenceKind]:
+    return [kind for kind, (_, of_kind) in MEANING.items() if of_kind is polarity]
+
+
+CLAIMING = {Family.SENDING, Family.ANSWER, Family.JOB}
+NEUTRAL_PROBES = [kind for kind in of_polarity(Polarity.NEUTRAL) if not CLAIMING & set(MEANING[kind][0])]
+
+
+@given(st.lists(FACTS, max_size=10).flatmap(lambda some: st.tuples(st.just(some), st.permutations(some))), POLICIES, BEFORE)
+def test_any_order_of_evidence_gives_the_same_verdict(
+    orders: tuple[list[Fact], list[Fact]], policy: Policy, before: WasThereBefore
+) -> None:
+    one, other = orders
+
+    assert judge_instance(frozenset(one), policy, before) == judge_instance(frozenset(other + one), policy, before)
+
+
+@given(EVIDENCE, st.sampled_from(of_polarity(Polarity.NEGATIVE)), st.integers(1, LATER), POLICIES, BEFORE, st.booleans())
+def test_adverse_evidence_never_improves_a_verdict(
+    evidence: frozenset[Fact], kind: EvidenceKind, of_round: int, policy: Policy, before: WasThereBefore, proved: bool
+) -> None:
+    was = judge_instance(evidence, policy, before, is_proved_content=proved)
+
+    now = judge_instance(evidence | {Fact(kind, of_round)}, policy, before, is_proved_content=proved)
+
+    assert RANK[now.verdict] <= RANK[was.verdict]
+
+
+@given(EVIDENCE, st.sampled_from(NEUTRAL_PROBES), POLICIES, BEFORE, st.booleans())
+def test_a_probe_that_learns_nothing_changes_no_verdict(
+    evidence: frozenset[Fact], kind: EvidenceKind, policy: Policy, before: WasThereBefore, proved: bool
+) -> None:
+    was = judge_instance(evidence, policy, before, is_proved_content=proved)
+
+    assert judge_instance(evidence | {Fact(kind, LATER)}, policy, before, is_proved_content=proved) == was
+
+
+@given(EVIDENCE, st.sampled_from(of_polarity(Polarity.NEUTRAL)), st.integers(1, LATER), POLICIES, BEFORE)
+def test_neutral_evidence_never_confirms_and_never_refutes(
+    evidence: frozenset[Fact], kind: EvidenceKind, of_round: int, policy: Policy, before: WasThereBefore
+) -> None:
+    was = judge_instance(evidence, policy, before).verdict
+
+    now = judge_instance(evidence | {Fact(kind, of_round)}, policy, before).verdict
+
+    assert now in {was, InstanceVerdict.UNPROVEN} or _silences_newer_proof(evidence, kind, of_round)
+
+
+def _silences_newer_proof(evidence: frozenset[Fact], kind: EvidenceKind, of_round: int) -> bool:
+    """In a round of its own family it stands against a positive, so that an older round decides again."""
+    families = set(MEANING[kind][0])
+    return any(fact.round == of_round and families & set(MEANING[fact.kind][0]) for fact in evidence)
+
+
+@given(EVIDENCE, BEFORE)
+def test_nothing_is_confirmed_without_a_proof_or_a_trusted_answer(
+    evidence: frozenset[Fact], before: WasThereBefore
+) -> None:
+    judgement = judge_instance(evidence, Policy(), before)
+
+    proofs = {fact.kind for fact in evidence} & {
+        EvidenceKind.PRESENT,
+        EvidenceKind.COMMITTED,
+        EvidenceKind.IDENTICAL,
+        EvidenceKind.EQUIVALENT,
+    }
+    assert judgement.verdict is not InstanceVerdict.CONFIRMED or proofs
+
+
+@given(EVIDENCE, POLICIES, BEFORE, st.booleans())
+def test_nothing_is_confirmed_against_the_newest_denial_of_a_list(
+    evidence: frozenset[Fact], policy: Policy, before: WasThereBefore, proved: bool
+) -> None:
+    judgement = judge_instance(
+        evidence | {Fact(EvidenceKind.ABSENT, LATER)}, policy, before, is_proved_content=proved
+    )
+
+    assert judgement.verdict is InstanceVerdict.REFUTED
+
+
+@given(st.lists(st.sampled_from([verdict for verdict in InstanceVerdict]), max_size=20))
+def test_a_study_is_committed_only_if_every_instance_is_confirmed(verdicts: list[InstanceVerdict]) -> None:
+    counts = {verdict: verdicts.count(verdict) for verdict in InstanceVerdict}
+
+    is_committed = judge_study(counts) is StudyVerdict.COMMITTED
+
+    assert is_committed == (len(verdicts) > 0 and set(verdicts) == {InstanceVerdict.CONFIRMED})

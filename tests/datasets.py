@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from math import isqrt
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydicom.uid import (
     UID,
@@ -35,6 +35,13 @@ UNCOMPRESSED_ENCODINGS: dict[str, Encoding] = {
     ImplicitVRLittleEndian: "implicit",
     ExplicitVRBigEndian: "big",
 }
+
+
+class Uids(NamedTuple):
+    study_instance: str
+    series_instance: str
+    sop_instance: str
+    sop_class: str
 
 
 def unique_uid() -> str:
@@ -71,7 +78,7 @@ def write_study(
     ]
 
 
-def write_instance(
+def write_instance(  # noqa: PLR0913 one for each thing a test may want to choose
     folder: Path,
     *,
     study_instance_uid: str | None = None,
@@ -93,14 +100,10 @@ def write_instance(
     """
     sop_instance_uid = sop_instance_uid or unique_uid()
     rows, columns = _rows_and_columns(size_bytes)
-    header = _header_elements(
-        study_instance_uid or unique_uid(),
-        series_instance_uid or unique_uid(),
-        sop_instance_uid,
-        sop_class_uid,
-        number,
-        patient_id,
+    uids = Uids(
+        study_instance_uid or unique_uid(), series_instance_uid or unique_uid(), sop_instance_uid, sop_class_uid
     )
+    header = _header_elements(uids, number, patient_id)
     pixels = _noise(rows * columns * 2, number if noise is None else noise)
     data_set = _data_set(header, rows, columns, pixels, transfer_syntax_uid)
     if transfer_syntax_uid == DeflatedExplicitVRLittleEndian:
@@ -133,18 +136,11 @@ def _noise(length: int, seed: int) -> Iterator[bytes]:
         yield block[: length - offset]
 
 
-def _header_elements(
-    study_instance_uid: str,
-    series_instance_uid: str,
-    sop_instance_uid: str,
-    sop_class_uid: str,
-    number: int,
-    patient_id: str,
-) -> Iterator[Element]:
+def _header_elements(uids: Uids, number: int, patient_id: str) -> Iterator[Element]:
     yield 0x00080005, "CS", b"ISO_IR 100"
     yield 0x00080008, "CS", b"ORIGINAL\\PRIMARY\\AXIAL"
-    yield 0x00080016, "UI", _uid(sop_class_uid)
-    yield 0x00080018, "UI", _uid(sop_instance_uid)
+    yield 0x00080016, "UI", _uid(uids.sop_class)
+    yield 0x00080018, "UI", _uid(uids.sop_instance)
     yield 0x00080020, "DA", b"20260105"
     yield 0x00080030, "TM", b"101500"
     yield 0x00080050, "SH", b""
@@ -155,8 +151,8 @@ def _header_elements(
     yield 0x00100020, "LO", _text(patient_id)
     yield 0x00100030, "DA", b""
     yield 0x00100040, "CS", b"O "
-    yield 0x0020000D, "UI", _uid(study_instance_uid)
-    yield 0x0020000E, "UI", _uid(series_instance_uid)
+    yield 0x0020000D, "UI", _uid(uids.study_instance)
+    yield 0x0020000E, "UI", _uid(uids.series_instance)
     yield 0x00200010, "SH", b"1 "
     yield 0x00200011, "IS", b"1 "
     yield 0x00200013, "IS", _text(str(number))

@@ -83,7 +83,7 @@ class ServedAssociation:
                 self._serve_message()
         except Ended as ended:
             self.record.ended = ended.how
-        except Exception as error:  # whatever a broken message makes of the decoders
+        except Exception as error:  # noqa: BLE001 whatever the decoders make of a broken message
             self._break_rule(f"{type(error).__name__}: {error}")
         finally:
             self.link.close()

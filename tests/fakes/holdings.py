@@ -53,7 +53,7 @@ class Holding:
         try:
             data_set = dcmread(BytesIO(self.part_10()), stop_before_pixels=True, specific_tags=list(IDENTITY))
             return {keyword: _text(data_set, keyword) for keyword in IDENTITY}
-        except Exception:  # pydicom raises anything at a broken data set
+        except Exception:  # noqa: BLE001 whatever pydicom makes of a broken data set
             return {}
 
 

@@ -12,12 +12,12 @@ Rewrite = Callable[[FindRequest, list[Row]], Iterable[Row]]
 
 def capped(count: int) -> Rewrite:
     """No more rows than this, as if there were no more."""
-    return lambda request, rows: rows[:count]
+    return lambda _, rows: rows[:count]
 
 
 def repeated(times: int) -> Rewrite:
     """Every row so many times."""
-    return lambda request, rows: [row for row in rows for _ in range(times)]
+    return lambda _, rows: [row for row in rows for _ in range(times)]
 
 
 def endless(request: FindRequest, rows: list[Row]) -> Iterator[Row]:
@@ -32,12 +32,12 @@ def invented(*others: Row, level: str = "IMAGE") -> Rewrite:
 
 def altered(**values: str) -> Rewrite:
     """Every row with these values, such as another StudyInstanceUID."""
-    return lambda request, rows: [row | values for row in rows]
+    return lambda _, rows: [row | values for row in rows]
 
 
 def without(*keywords: str) -> Rewrite:
     """Every row with nothing under these keywords."""
-    return lambda request, rows: [row | dict.fromkeys(keywords, "") for row in rows]
+    return lambda _, rows: [row | dict.fromkeys(keywords, "") for row in rows]
 
 
 def yes_to_every_direct_question(request: FindRequest, rows: list[Row]) -> list[Row]:
@@ -51,7 +51,7 @@ def yes_to_every_direct_question(request: FindRequest, rows: list[Row]) -> list[
 def blind_to_keys(everything: Iterable[Row]) -> Rewrite:
     """Ignores every key and lists all it has: what a peer without matching on UIDs does."""
     every_row = list(everything)
-    return lambda request, rows: every_row
+    return lambda *_: every_row
 
 
 def in_turn(*rewrites: Rewrite) -> Rewrite:

@@ -27,7 +27,7 @@ def test_c_echo_is_answered_as_the_script_says(archive: MakeArchive, associate: 
     assert peer.log.echoes == 3
 
 
-@pytest.mark.parametrize("result, source, reason", [(1, 1, 7), (2, 3, 2)], ids=["permanent", "transient"])
+@pytest.mark.parametrize(("result", "source", "reason"), [(1, 1, 7), (2, 3, 2)], ids=["permanent", "transient"])
 def test_an_association_is_rejected(
     archive: MakeArchive, request_of: Request, result: int, source: int, reason: int
 ) -> None:

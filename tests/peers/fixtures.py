@@ -1,0 +1,40 @@
+"""Fixtures for the real peers. They live as long as the session (with xdist, each worker has its own), so what a test
+sends has UIDs of its own, and it asks only about those."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.peers.orthanc import DROP_ONE_IN_FIVE, Orthanc
+from tests.peers.postgresql import Postgresql
+from tests.peers.storescp import Storescp
+
+
+@pytest.fixture(scope="session")
+def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+    """A stock Orthanc that takes everything."""
+    with Orthanc(tmp_path_factory.mktemp("orthanc")) as peer:
+        yield peer
+
+
+@pytest.fixture(scope="session")
+def filtering_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+    """An Orthanc that answers success and drops each instance whose InstanceNumber is a multiple of five."""
+    with Orthanc(tmp_path_factory.mktemp("filtering-orthanc"), ae_title="FILTERING", lua=DROP_ONE_IN_FIVE) as peer:
+        yield peer
+
+
+@pytest.fixture(scope="session")
+def storescp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storescp]:
+    """A stock storescp that stores what it gets."""
+    with Storescp(tmp_path_factory.mktemp("storescp") / "stored") as peer:
+        yield peer
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    """The DATABASE_URL of a PostgreSQL cluster of our own."""
+    with Postgresql() as peer:
+        yield peer.url

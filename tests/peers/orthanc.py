@@ -1,0 +1,145 @@
+"""Debian's Orthanc as a peer, on loopback, with a storage of its own."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.peers.process import HOST, Process, free_port
+from tests.peers.programs import program
+
+DROP_ONE_IN_FIVE = """
+function ReceivedInstanceFilter(dicom, origin)
+  return tonumber(dicom['InstanceNumber']) % 5 ~= 0
+end
+"""
+"""Answers success and stores nothing where the InstanceNumber is a multiple of five."""
+
+Modality = tuple[str, str, int]
+"""AE title, host, port."""
+
+
+class Orthanc:
+    """Any AE may echo, store, find and move; every SOP class and transfer syntax is taken.
+
+    `lua` is a script that it runs; `settings` go over those below; `environment` over the test's own.
+    """
+
+    host = HOST
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        ae_title: str = "ORTHANC",
+        modalities: Mapping[str, Modality] | None = None,
+        lua: str = "",
+        settings: Mapping[str, Any] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.ae_title = ae_title
+        self.port = free_port()
+        self.http_port = free_port()
+        self._modalities = dict(modalities or {})
+        self._lua = lua
+        self._settings = dict(settings or {})
+        self._environment = dict(environment or {})
+        self._process: Process | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._process is not None:
+            self._process.kill()  # a stop takes two seconds, and nothing of it is needed any more
+
+    def start(self) -> None:
+        """Start it, or start it again with what it has stored."""
+        executable = program("Orthanc", package="orthanc", folders=("/usr/sbin",))
+        configuration = self._write_configuration()
+        self._process = Process([executable, configuration], log=self.log, environment=self._environment)
+        self._process.wait_until_ready(self._answers)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.stop()
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        assert self._process is not None, "it was never started"
+        self._process.kill()
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "orthanc.log"
+
+    def rest(self, path: str, *, body: Any = None, method: str | None = None) -> Any:
+        """The answer of its REST API as JSON: GET, or with a body POST, unless said otherwise."""
+        request = urllib.request.Request(
+            f"http://{HOST}:{self.http_port}{path}",
+            data=None if body is None else json.dumps(body).encode(),
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+            content = response.read()
+        return json.loads(content) if content else None
+
+    def instances(self) -> set[str]:
+        """The SOP Instance UIDs of all that it has stored."""
+        found = self.rest("/tools/find", body={"Level": "Instance", "Query": {}, "Expand": True})
+        return {instance["MainDicomTags"]["SOPInstanceUID"] for instance in found}
+
+    def delete_everything(self) -> None:
+        for patient in self.rest("/patients"):
+            self.rest(f"/patients/{patient}", method="DELETE")
+
+    def _answers(self) -> bool:
+        try:
+            self.rest("/system")
+        except (urllib.error.URLError, OSError):
+            return False
+        return True
+
+    def _write_configuration(self) -> Path:
+        storage = self.folder / "storage"
+        storage.mkdir(parents=True, exist_ok=True)
+        lua_scripts = []
+        if self._lua:
+            script = self.folder / "script.lua"
+            script.write_text(self._lua)
+            lua_scripts = [str(script)]
+        path = self.folder / "orthanc.json"
+        path.write_text(json.dumps(self._configuration(storage, lua_scripts) | self._settings))
+        return path
+
+    def _configuration(self, storage: Path, lua_scripts: list[str]) -> dict[str, Any]:
+        return {
+            "Name": self.ae_title,
+            "StorageDirectory": str(storage),
+            "IndexDirectory": str(storage),
+            "LuaScripts": lua_scripts,
+            "HttpPort": self.http_port,
+            "RemoteAccessAllowed": False,
+            "AuthenticationEnabled": False,
+            "DicomAet": self.ae_title,
+            "DicomPort": self.port,
+            "DicomCheckCalledAet": False,
+            "DicomAlwaysAllowEcho": True,
+            "DicomAlwaysAllowStore": True,
+            "DicomAlwaysAllowFind": True,
+            "DicomAlwaysAllowMove": True,
+            "UnknownSopClassAccepted": True,
+            "DicomModalities": self._modalities,
+            "OverwriteInstances": False,
+            "StableAge": 3,
+            "JobsHistorySize": 100,
+        }

@@ -234,21 +234,19 @@ def test_a_probe_that_learns_nothing_changes_no_verdict(
     assert judge_instance(evidence | {Fact(kind, LATER)}, policy, before, is_proved_content=proved) == was
 
 
-@given(EVIDENCE, st.sampled_from(of_polarity(Polarity.NEUTRAL)), st.integers(1, LATER), POLICIES, BEFORE)
-def test_neutral_evidence_never_confirms_and_never_refutes(
-    evidence: frozenset[Fact], kind: EvidenceKind, of_round: int, policy: Policy, before: WasThereBefore
+@given(EVIDENCE, st.sampled_from(of_polarity(Polarity.NEUTRAL)), POLICIES, BEFORE, st.booleans())
+def test_neutral_evidence_refutes_nothing_and_confirms_only_what_is_listed(
+    evidence: frozenset[Fact], kind: EvidenceKind, policy: Policy, before: WasThereBefore, proved: bool
 ) -> None:
-    was = judge_instance(evidence, policy, before).verdict
+    was = judge_instance(evidence, policy, before, is_proved_content=proved).verdict
 
-    now = judge_instance(evidence | {Fact(kind, of_round)}, policy, before).verdict
+    now = judge_instance(evidence | {Fact(kind, LATER)}, policy, before, is_proved_content=proved)
 
-    assert now in {was, InstanceVerdict.UNPROVEN} or _silences_newer_proof(evidence, kind, of_round)
+    assert now.verdict is not InstanceVerdict.REFUTED or was is InstanceVerdict.REFUTED
+    assert now.verdict is not InstanceVerdict.CONFIRMED or was is now.verdict or now.ground in LISTED
 
 
-def _silences_newer_proof(evidence: frozenset[Fact], kind: EvidenceKind, of_round: int) -> bool:
-    """In a round of its own family it stands against a positive, so that an older round decides again."""
-    families = set(MEANING[kind][0])
-    return any(fact.round == of_round and families & set(MEANING[fact.kind][0]) for fact in evidence)
+LISTED = {Ground.PRESENT, Ground.COMMITTED}
 
 
 @given(EVIDENCE, BEFORE)

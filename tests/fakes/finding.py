@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,8 @@ from tests.fakes.link import Ended
 from tests.fakes.script import FindRequest, Row, RowTurn, planned
 
 if TYPE_CHECKING:
-    from tests.fakes.association import Message, ServedAssociation
+    from tests.fakes.association import ServedAssociation
+    from tests.fakes.messages import Message
 
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 SUCCESS, CANCELLED, PENDING = 0x0000, 0xFE00, 0xFF00
@@ -35,9 +37,9 @@ def serve_find(association: ServedAssociation, message: Message) -> None:
     for number, row in enumerate(script.rows(request, list(rows)) if script.rows else rows, start=1):
         if _is_interrupted(association, message, RowTurn(number, request)):
             return
-        association.answer(message, Answer(PENDING), _encoded(row, identifier, message))
+        association.actor.answer(message, Answer(PENDING), _encoded(row, identifier, message))
     if not _is_interrupted(association, message, RowTurn(number + 1, request)):
-        association.answer(message, Answer(SUCCESS))
+        association.actor.answer(message, Answer(SUCCESS))
 
 
 def matching_rows(request: FindRequest, identities: Sequence[Row]) -> list[Row]:
@@ -69,24 +71,24 @@ def _is_interrupted(association: ServedAssociation, message: Message, turn: RowT
         raise Ended("stopped")
     if association.link.has_input():
         association.expect_cancel()
-        association.answer(message, Answer(CANCELLED))
+        association.actor.answer(message, Answer(CANCELLED))
         return True
     return _is_ended(association, message, planned(association.archive.script.on_row, turn))
 
 
 def _is_ended(association: ServedAssociation, message: Message, act: Act | None) -> bool:
-    """Do the act; a pending or successful answer only takes its time."""
+    """Do the act; an answer that has nothing but a delay only takes its time."""
     if act is None:
         return False
-    if isinstance(act, Answer) and act.status_code in {SUCCESS, PENDING}:
+    if isinstance(act, Answer) and replace(act, delay_seconds=0.0) == Answer():
         association.archive.stopping.wait(act.delay_seconds)
         return False
-    association.do_or_answer(message, act)
+    association.actor.do_or_answer(message, act)
     return True
 
 
 def _decoded(message: Message) -> Dataset:
-    syntax = UID(message.context.accepted or "")
+    syntax = UID(message.transfer_syntax_uid)
     return decode(BytesIO(message.data_set), syntax.is_implicit_VR, syntax.is_little_endian, syntax.is_deflated)
 
 
@@ -109,7 +111,7 @@ def _encoded(row: Row, identifier: Dataset, message: Message) -> bytes:
     for element in identifier:
         if element.keyword != "QueryRetrieveLevel":
             setattr(answer, element.keyword, row.get(element.keyword) or None)
-    syntax = UID(message.context.accepted or "")
+    syntax = UID(message.transfer_syntax_uid)
     encoded = encode(answer, syntax.is_implicit_VR, syntax.is_little_endian, syntax.is_deflated)
     assert encoded is not None, "a row of the script cannot be encoded"
     return encoded

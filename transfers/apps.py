@@ -1,0 +1,17 @@
+"""The transfers: what we do. What can be proved of it is the audit's."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+from audit.guards import append_only, create_guards
+
+
+class TransfersConfig(AppConfig):
+    name = "transfers"
+    default_auto_field = "django.db.models.BigAutoField"
+    guards = append_only("transfers_transferevent", "a transfer event")
+
+    def ready(self) -> None:
+        post_migrate.connect(create_guards, sender=self)

@@ -1,0 +1,83 @@
+"""What our commands share: a database that is ready, errors in plain words, an orderly stop."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event
+from types import FrameType
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from transfers.exit_codes import ExitCode
+from transfers.models import Destination
+
+
+class TallymanCommand(BaseCommand):
+    """A command that reads or writes the database. Subclasses implement `run`."""
+
+    requires_system_checks = ()
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        try:
+            prepare_database()
+            self.run(**options)
+        except DatabaseError as error:
+            raise CommandError(
+                f"The database failed: {error}. Check that it is running, and that its disk is not full; "
+                "what was saved before is kept, and the same command goes on from there.",
+                returncode=ExitCode.OUR_ERROR,
+            ) from error
+
+    def run(self, **options: Any) -> None:
+        raise NotImplementedError
+
+
+def wrong_usage(message: str) -> CommandError:
+    return CommandError(message, returncode=ExitCode.WRONG_USAGE)
+
+
+def prepare_database() -> None:
+    """Make the embedded database on first use.
+
+    Raises CommandError for any other database that lacks migrations: whoever runs that one decides when.
+    """
+    executor = MigrationExecutor(connection)
+    if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        return
+    if connection.vendor == "sqlite":
+        call_command("migrate", verbosity=0, interactive=False)
+        return
+    raise CommandError("The database is not up to date: run `manage.py migrate` first.", returncode=ExitCode.OUR_ERROR)
+
+
+def destination_named(name: str) -> Destination:
+    """Raises CommandError, with the names that there are, for an unknown one."""
+    try:
+        return Destination.objects.get(name=name)
+    except Destination.DoesNotExist:
+        known = ", ".join(Destination.objects.values_list("name", flat=True)) or "none yet"
+        message = f"There is no destination “{name}” (there are: {known}). Add it with `manage.py destination add`."
+        raise wrong_usage(message) from None
+
+
+@contextmanager
+def stop_on_signal(stop: Event) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM sets `stop`, so that what is under way ends in order; the second one breaks off."""
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,142 @@
+"""`manage.py destination add | list | show | remove | check`: the archives that studies can be sent to."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import ProtectedError
+from django.forms.models import model_to_dict
+
+from transfers.management.base import TallymanCommand, destination_named, wrong_usage
+from transfers.management.connection import print_connection
+from transfers.models import Destination
+from transfers.wire.connection_test import test_connection
+
+#: Option of `add` → field of Destination, for those that are given as they are.
+_PLAIN_OPTIONS = {
+    "associations": int,
+    "connect_timeout_seconds": float,
+    "acse_timeout_seconds": float,
+    "dimse_timeout_seconds": float,
+    "network_timeout_seconds": float,
+    "presence_settle_seconds": float,
+    "probe_retry_seconds": float,
+}
+_FILE_OPTIONS = {"tls_ca": "tls_ca_file", "tls_certificate": "tls_certificate_file", "tls_key": "tls_key_file"}
+
+
+class Command(TallymanCommand):
+    help = "Add, list, show, remove and check destinations."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True, metavar="add|list|show|remove|check")
+        _add_arguments_of_add(actions.add_parser("add", help="add a destination"))
+        actions.add_parser("list", help="list the destinations")
+        for action, meaning in (
+            ("show", "show everything that is set for one"),
+            ("remove", "remove one that no transfer has used"),
+            ("check", "C-ECHO it, and ask what it accepts; exit 0 or 1"),
+        ):
+            actions.add_parser(action, help=meaning).add_argument("name", metavar="NAME")
+
+    def run(self, **options: Any) -> None:
+        getattr(self, f"run_{options['action']}")(options)
+
+    def run_add(self, options: dict[str, Any]) -> None:
+        if Destination.objects.filter(name=options["name"]).exists():
+            raise wrong_usage(
+                f"There is a destination “{options['name']}” already: remove it first, or take another name."
+            )
+        destination = Destination(**_fields(options))
+        try:
+            destination.full_clean()
+        except ValidationError as error:
+            raise wrong_usage(_in_words(error)) from error
+        destination.save()
+        self.stdout.write(f"Added {destination}. Try it: manage.py destination check {destination}")
+
+    def run_list(self, _options: dict[str, Any]) -> None:
+        for destination in Destination.objects.all():
+            self.stdout.write(
+                f"{destination.name}  {destination.kind}  {destination.called_ae_title}"
+                f"@{destination.host}:{destination.port}  verify={destination.verify}"
+            )
+
+    def run_show(self, options: dict[str, Any]) -> None:
+        destination = destination_named(options["name"])
+        for name, value in model_to_dict(destination).items():
+            if name != "id":
+                self.stdout.write(f"{name}: {value}")
+
+    def run_remove(self, options: dict[str, Any]) -> None:
+        destination = destination_named(options["name"])
+        try:
+            destination.delete()
+        except ProtectedError:
+            message = f"{destination} has transfers, whose audits stay: it cannot be removed."
+            raise wrong_usage(message) from None
+        self.stdout.write(f"Removed {destination}.")
+
+    def run_check(self, options: dict[str, Any]) -> None:
+        report = test_connection(destination_named(options["name"]).endpoint)
+        print_connection(self.stdout, report)
+        if not report.is_ok:
+            self.stdout.flush()
+            sys.exit(1)
+
+
+def _add_arguments_of_add(parser: ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("--kind", required=True, choices=["dicom"])
+    parser.add_argument("--host", required=True)
+    parser.add_argument("--port", required=True, type=int)
+    parser.add_argument("--ae-title", required=True, help="called AE title: the archive's")
+    parser.add_argument("--calling-ae-title", default="", help="ours (default: DICOM_AE_TITLE)")
+    parser.add_argument("--verify", choices=["none", "presence"], default="presence")
+    parser.add_argument(
+        "--acknowledgement-means-stored", action="store_true", help="it answers only after saving, and drops nothing"
+    )
+    parser.add_argument(
+        "--same-uid-means-same-content", action="store_true", help="what it held under a UID before is the same content"
+    )
+    parser.add_argument("--tls", action="store_true", help="speak TLS (also by any option that begins with --tls-)")
+    for option in _FILE_OPTIONS:
+        parser.add_argument(f"--{option.replace('_', '-')}", metavar="FILE", default="")
+    parser.add_argument("--tls-minimum-version", choices=["1.2", "1.3"])
+    parser.add_argument("--tls-no-hostname-check", action="store_true")
+    for option, kind in _PLAIN_OPTIONS.items():
+        parser.add_argument(f"--{option.replace('_', '-')}", type=kind)
+
+
+def _fields(options: dict[str, Any]) -> dict[str, Any]:
+    """The model's fields; what is not given keeps the model's default."""
+    files = {field: str(Path(options[option]).absolute()) for option, field in _FILE_OPTIONS.items() if options[option]}
+    plain = {option: options[option] for option in _PLAIN_OPTIONS if options[option] is not None}
+    version = {"tls_minimum_version": options["tls_minimum_version"]} if options["tls_minimum_version"] else {}
+    return {
+        "name": options["name"],
+        "kind": options["kind"],
+        "host": options["host"],
+        "port": options["port"],
+        "called_ae_title": options["ae_title"],
+        "calling_ae_title": options["calling_ae_title"],
+        "verify": options["verify"],
+        "acknowledgement_means_stored": options["acknowledgement_means_stored"],
+        "same_uid_means_same_content": options["same_uid_means_same_content"],
+        "tls_enabled": bool(options["tls"] or files or version or options["tls_no_hostname_check"]),
+        "tls_check_hostname": not options["tls_no_hostname_check"],
+        **files,
+        **version,
+        **plain,
+    }
+
+
+def _in_words(error: ValidationError) -> str:
+    """Every fault with the option it is about."""
+    return " ".join(
+        f"{field.replace('_', ' ')}: {' '.join(messages)}" for field, messages in error.message_dict.items()
+    )

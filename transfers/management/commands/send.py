@@ -1,0 +1,75 @@
+"""`manage.py send PATH… --to NAME`: the main job, from files to verdicts."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from threading import Event
+from typing import Any
+
+from audit.entries import InputManifest, StudyManifest
+from transfers import queue, services
+from transfers.management.base import TallymanCommand, destination_named, stop_on_signal
+from transfers.management.inputs import read_manifest
+from transfers.management.outcome import finish, run_one
+from transfers.management.terminal import progress_bar
+from transfers.methods import METHODS, method_for
+from transfers.models import Destination, Transfer
+
+
+class Command(TallymanCommand):
+    help = "Send files, folders and ZIP files: one transfer a study, each with its verdict."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("paths", nargs="+", metavar="PATH", help="file, folder or ZIP file")
+        parser.add_argument("--to", required=True, metavar="NAME", help="destination")
+        parser.add_argument(
+            "--method", choices=sorted(METHODS), help="how to send (default: by the kind of destination)"
+        )
+        parser.add_argument("--verify", choices=["none", "presence"], help="default: the destination's policy")
+        parser.add_argument("--send-what-can", action="store_true", help="go on without what cannot be sent")
+        parser.add_argument("--json", action="store_true", help="print the report as one JSON document")
+
+    def run(self, **options: Any) -> None:
+        destination = destination_named(options["to"])
+        manifest = read_manifest(options["paths"])
+        stop = Event()
+        transfers, held = [], []
+        with stop_on_signal(stop), progress_bar(sys.stderr) as watch:
+            for study in manifest.studies:
+                if stop.is_set():
+                    break
+                try:
+                    transfer = _take(study, destination, manifest, options)
+                except queue.TransferIsHeld:
+                    held.append(study.study_instance_uid)
+                    continue
+                transfers.append(transfer)
+                run_one(transfer, stop, watch)
+        for study_instance_uid in held:
+            self.stderr.write(
+                f"Another process is sending study {study_instance_uid} to {destination}: wait until it ends."
+            )
+        finish(self.stdout, transfers, manifest.skipped, as_json=options["json"], is_incomplete=bool(held))
+
+
+def _take(study: StudyManifest, destination: Destination, manifest: InputManifest, options: dict[str, Any]) -> Transfer:
+    """The unfinished transfer of the same files, taken up again, or a new one.
+
+    Raises TransferIsHeld where another process is at it.
+    """
+    method = options["method"] or method_for(destination.kind)
+    worker = queue.this_process()
+    unfinished = services.find_unfinished(study, destination=destination, method=method)
+    if unfinished is None:
+        return services.create_transfer(
+            study,
+            destination=destination,
+            method=method,
+            verify=options["verify"] or destination.verify,
+            send_what_can=options["send_what_can"],
+            files_left_out=manifest.left_out,
+            worker=worker,
+        )
+    services.resume(unfinished, worker)
+    return unfinished

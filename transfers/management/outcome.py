@@ -1,0 +1,65 @@
+"""How `send` and `verify` run a transfer and end: the report or the table, and the exit status."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from threading import Event
+from typing import TextIO
+
+from django.db import DatabaseError
+
+from audit.entries import Skipped
+from audit.verdicts import StudyVerdict
+from transfers.exit_codes import ExitCode, exit_code_of, worst
+from transfers.management.terminal import print_skipped, print_verdicts
+from transfers.models import Transfer
+from transfers.progress import Watcher
+from transfers.reports import write_report
+from transfers.runner import run_transfer
+from transfers.states import State
+
+
+def run_one(transfer: Transfer, stop: Event, watch: Watcher) -> None:
+    """Run a claimed transfer; an error of ours is told by its state, and does not keep the next study from its turn.
+
+    Raises DatabaseError: without a database nothing can go on.
+    """
+    try:
+        run_transfer(transfer, stop=stop, watch=watch)
+    except DatabaseError:
+        raise
+    except Exception as error:  # noqa: BLE001  logged by the runner
+        sys.stderr.write(f"Transfer {transfer.public_id} failed by an error of ours: {type(error).__name__}.\n")
+    transfer.refresh_from_db()
+
+
+def finish(
+    stream: TextIO,
+    transfers: Sequence[Transfer],
+    skipped: Sequence[Skipped],
+    *,
+    as_json: bool,
+    is_incomplete: bool = False,
+) -> None:
+    """Print what came of it, and exit with the worst of it (nothing is raised for 0).
+
+    `is_incomplete`: a study of the input was left to another process.
+    """
+    if as_json:
+        write_report(stream, transfers, skipped)
+    else:
+        if transfers:
+            print_verdicts(stream, transfers)
+        else:
+            stream.write("No transfer could be made from this input: it holds no readable DICOM instance.\n")
+        print_skipped(stream, skipped)
+    codes = [_exit_code(transfer) for transfer in transfers]
+    code = worst([*codes, ExitCode.WRONG_USAGE] if is_incomplete else codes)
+    stream.flush()
+    if code is not ExitCode.COMMITTED:
+        sys.exit(code)
+
+
+def _exit_code(transfer: Transfer) -> ExitCode:
+    return exit_code_of(State(transfer.state), StudyVerdict(transfer.audit.verdict), transfer.audit.files_left_out)

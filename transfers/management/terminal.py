@@ -1,0 +1,126 @@
+"""What `send` and `verify` show: a progress bar while they run, and the verdict table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TextIO
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from audit.entries import Skipped
+from audit.models import Evidence
+from audit.reports import counts_of
+from transfers.models import Transfer
+from transfers.progress import Progress, Watcher
+from transfers.states import State
+
+_WORDS = {
+    State.PREFLIGHT: "Asking the destination what it takes and what it holds",
+    State.SENDING: "Sending",
+    State.VERIFYING: "Asking the destination what arrived",
+}
+_REDRAW_SECONDS = 0.1
+_SKIPPED_SHOWN = 20
+_STYLES = {"committed": "green", "partial": "yellow", "nothing-stored": "red", "unverifiable": "magenta"}
+
+
+@contextmanager
+def progress_bar(stream: TextIO) -> Iterator[Watcher]:
+    """A bar on a terminal; elsewhere nothing."""
+    console = Console(file=stream)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=console, transient=True, disable=not stream.isatty()) as bar:
+        yield _Watch(bar)
+
+
+class _Watch:
+    """Draws no more often than the eye sees, since it is called for every instance."""
+
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
+        self._task = bar.add_task("", total=None, speed="")
+        self._state: State | None = None
+        self._begun_at = self._drawn_at = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if progress.state is not self._state:
+            self._state, self._begun_at = progress.state, now
+            self._bar.reset(
+                self._task, description=_WORDS.get(progress.state, progress.state), total=progress.instances
+            )
+        elif now - self._drawn_at < _REDRAW_SECONDS:
+            return
+        self._drawn_at = now
+        self._bar.update(
+            self._task, completed=progress.done, speed=_megabytes(progress.done_bytes, now - self._begun_at)
+        )
+
+
+def print_verdicts(stream: TextIO, transfers: Sequence[Transfer]) -> None:
+    """The verdict table: a row a transfer, its reason below."""
+    console = Console(file=stream)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("Study", "Instances", "Evidence", "Verdict", "Proof", "Speed"):
+        table.add_column(column, overflow="fold")
+    for transfer in transfers:
+        verdict = transfer.audit.verdict
+        table.add_row(
+            transfer.study_instance_uid,
+            f"{counts_of(transfer.audit)['instances']:,}",
+            _evidence(transfer),
+            f"[{_STYLES.get(verdict, 'default')}]{verdict}[/]",
+            transfer.audit.proof or "-",
+            _speed(transfer),
+        )
+    console.print(table)
+    for transfer in transfers:
+        console.print(f"\n{transfer.public_id} ({transfer.state})", highlight=False, style="dim")
+        console.print(escape(transfer.audit.reason or "Not judged yet: the transfer is not finished."), highlight=False)
+
+
+def print_skipped(stream: TextIO, skipped: Iterable[Skipped]) -> None:
+    """What was left out, that which matters first."""
+    console = Console(file=stream)
+    ordered = sorted(skipped, key=lambda each: each.kind.is_harmless)
+    if not ordered:
+        return
+    harmful = sum(not each.kind.is_harmless for each in ordered)
+    console.print(f"\nLeft out: {len(ordered):,} files, {harmful:,} of them a loss", highlight=False)
+    for each in ordered[:_SKIPPED_SHOWN]:
+        console.print(f"  {each.kind}: {escape(each.path)}: {escape(each.reason)}", highlight=False, soft_wrap=True)
+    if len(ordered) > _SKIPPED_SHOWN:
+        console.print(f"  … and {len(ordered) - _SKIPPED_SHOWN:,} more (--json lists them all)", highlight=False)
+
+
+def _evidence(transfer: Transfer) -> str:
+    """How many instances have evidence of each kind, in the order of a transfer."""
+    kinds = Evidence.objects.filter(instance__audit=transfer.audit).values_list("kind", "instance_id").distinct()
+    counts: dict[str, int] = {}
+    for kind, _ in kinds.order_by("kind"):
+        counts[kind] = counts.get(kind, 0) + 1
+    return ", ".join(f"{count:,} {kind}" for kind, count in counts.items()) or "none"
+
+
+def _speed(transfer: Transfer) -> str:
+    attempt = transfer.attempts.last()
+    if attempt is None or attempt.ended_at is None:
+        return "-"
+    seconds = max((attempt.ended_at - attempt.started_at).total_seconds(), 0.001)
+    return f"{attempt.instances / seconds:,.0f}/s, {_megabytes(attempt.size_bytes, seconds)}"
+
+
+def _megabytes(size_bytes: int, seconds: float) -> str:
+    return f"{size_bytes / 1e6 / seconds:,.1f} MB/s" if seconds > 0 and size_bytes else ""

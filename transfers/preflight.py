@@ -1,0 +1,130 @@
+"""Before the first byte: what is held back, what the destination would take, and what it holds already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.utils import timezone
+
+from audit.entries import ManifestEntry
+from audit.ledger import entries_of
+from audit.models import InstanceAudit
+from audit.observations import EvidenceKind, Observation
+from audit.verdicts import WasThereBefore
+from transfers import queue
+from transfers.errors import AssociationError
+from transfers.methods.base import Preflight
+from transfers.probes.base import Listing
+from transfers.progress import Progress
+from transfers.run import Run
+from transfers.selection import instances_to_send
+from transfers.states import State
+
+ATTEMPTS = 3
+WAIT_SECONDS = 1.0
+
+
+def preflight(run: Run) -> list[ManifestEntry]:
+    """Ask what the destination would take and what it holds already; returns what is to be sent now."""
+    queue.move(run.transfer, State.PREFLIGHT)
+    instances = instances_to_send(run.transfer.audit)
+    held_back = _conflicting(run, instances)
+    uids_held_back = {uid for uid, _ in held_back}
+    candidates = [
+        entry
+        for entry in entries_of(instances, run.transfer.study_instance_uid)
+        if entry.sop_instance_uid not in uids_held_back
+    ]
+    run.watch(Progress(State.PREFLIGHT, len(candidates)))
+    arrived = _list_what_is_there(run)
+    candidates = [entry for entry in candidates if entry.sop_instance_uid not in arrived]
+    if candidates:
+        refusals, stops_all = _ask_what_would_be_taken(run, candidates)
+        held_back += refusals
+        if stops_all:
+            candidates = []
+    _record_not_sent(run, held_back)
+    uids_held_back = {uid for uid, _ in held_back}
+    return [entry for entry in candidates if entry.sop_instance_uid not in uids_held_back]
+
+
+def _conflicting(run: Run, instances: Sequence[InstanceAudit]) -> list[tuple[str, str]]:
+    """What is held back because the input holds two contents under one UID: the study, or only those when told so."""
+    conflicting = {instance.sop_instance_uid for instance in instances if instance.is_conflicting}
+    if not conflicting:
+        return []
+    own = "The input holds other content under the same SOP Instance UID: decide which file is right, and send that"
+    others = (
+        "Held back, because the input holds different files under one SOP Instance UID "
+        f"for {len(conflicting)} of the instances"
+    )
+    if run.transfer.send_what_can:
+        return [(uid, own) for uid in conflicting]
+    return [(instance.sop_instance_uid, own if instance.is_conflicting else others) for instance in instances]
+
+
+def _list_what_is_there(run: Run) -> set[str]:
+    """List what the destination holds of the study, and note it the first time.
+
+    Returns what a run before must have brought there: listed now, and not there when the transfer began.
+    """
+    if run.transfer.verify == "none":
+        return set()
+    is_first = not run.transfer.attempts.exists()
+    listing = run.probe.list_present(run.entries, run.probe_context)
+    for occurrence in listing.occurrences:
+        run.record(occurrence)
+    run.is_reached |= len(listing.unknown) < len(run.entries)
+    if is_first:
+        _note(run, listing)
+        return set()
+    not_ours = run.transfer.audit.instances.filter(was_there_before=WasThereBefore.YES)
+    return set(listing.present) - set(not_ours.values_list("sop_instance_uid", flat=True))
+
+
+def _note(run: Run, listing: Listing) -> None:
+    run.ledger.note_was_there_before(listing.present, listing.unknown)
+    queue.record_event(run.transfer, "was_there_before", present=len(listing.present), unknown=len(listing.unknown))
+
+
+def _ask_what_would_be_taken(run: Run, entries: Sequence[ManifestEntry]) -> tuple[list[tuple[str, str]], bool]:
+    """What is held back, each with its reason, and whether nothing at all is to be sent."""
+    try:
+        answer = _preflight_with_retries(run, entries)
+    except AssociationError as error:
+        return [(entry.sop_instance_uid, str(error)) for entry in entries], True
+    run.is_reached = True
+    for occurrence in answer.occurrences:
+        run.record(occurrence)
+    if not answer.unsendable:
+        return [], False
+    unsendable = list(answer.unsendable.items())
+    if run.transfer.send_what_can:
+        return unsendable, False
+    others = (
+        f"Held back, because {len(unsendable)} other instances of the study could not be sent "
+        "(--send-what-can goes on without them)"
+    )
+    rest = [(entry.sop_instance_uid, others) for entry in entries if entry.sop_instance_uid not in answer.unsendable]
+    return unsendable + rest, True
+
+
+def _preflight_with_retries(run: Run, entries: Sequence[ManifestEntry]) -> Preflight:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return run.method.preflight(entries, run.send_context)
+        except AssociationError as error:
+            queue.record_event(run.transfer, "preflight_failed", error=error.code, reason=str(error), attempt=attempt)
+            if not error.retriable or attempt == ATTEMPTS or run.stop.wait(WAIT_SECONDS * attempt):
+                raise
+    raise AssertionError("unreachable")
+
+
+def _record_not_sent(run: Run, held_back: Sequence[tuple[str, str]]) -> None:
+    if not held_back or run.stop.is_set():
+        return
+    run.ledger.begin_round()
+    now = timezone.now()
+    for uid, reason in held_back:
+        run.ledger.record(Observation(uid, EvidenceKind.NOT_SENT, now, {"reason": reason}))
+    run.ledger.flush()

@@ -1,0 +1,60 @@
+"""What the phases of one run of a transfer share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Event
+
+from audit.entries import ManifestEntry
+from audit.ledger import Ledger
+from audit.observations import Occurrence
+from transfers import queue
+from transfers.methods import METHODS
+from transfers.methods.base import Method, SendContext
+from transfers.models import Transfer
+from transfers.probes import PROBES
+from transfers.probes.base import Probe, ProbeContext
+from transfers.progress import Watcher
+from transfers.selection import uids_begun
+
+
+@dataclass
+class Run:
+    """One run of a transfer that this process has claimed."""
+
+    transfer: Transfer
+    ledger: Ledger
+    entries: tuple[ManifestEntry, ...]
+    """The whole manifest."""
+    stop: Event
+    watch: Watcher
+    is_reached: bool = False
+    """Whether the destination answered anything in this run."""
+    has_sent: bool = False
+
+    @property
+    def method(self) -> Method:
+        return METHODS[self.transfer.method or ""]
+
+    @property
+    def probe(self) -> Probe:
+        return PROBES[self.transfer.destination.kind]
+
+    @property
+    def send_context(self) -> SendContext:
+        return SendContext(endpoint=self.transfer.destination.endpoint, stop=self.stop)
+
+    @property
+    def probe_context(self) -> ProbeContext:
+        destination = self.transfer.destination
+        return ProbeContext(
+            endpoint=destination.endpoint,
+            settle_seconds=destination.presence_settle_seconds,
+            # What was never reached while sending is asked once: patience would bring nothing to light.
+            retry_seconds=destination.probe_retry_seconds if self.has_sent or not self.transfer.sends else 0,
+            may_settle=uids_begun(self.transfer.audit),
+            stop=self.stop,
+        )
+
+    def record(self, occurrence: Occurrence) -> None:
+        queue.record_event(self.transfer, occurrence.name, occurrence.at, **occurrence.detail)

@@ -1,0 +1,136 @@
+"""Runs one claimed transfer: preflight, send, verify, close."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from threading import Event
+
+from django.utils import timezone
+
+from audit.entries import ManifestEntry
+from audit.ledger import AuditIsSealed, Ledger, entries_of
+from audit.observations import EvidenceKind, Observation
+from transfers import queue
+from transfers.models import Attempt, Transfer
+from transfers.preflight import preflight
+from transfers.progress import Progress, Watcher, watch_nothing
+from transfers.run import Run
+from transfers.states import State
+
+logger = logging.getLogger(__name__)
+
+_ANSWERS = frozenset(
+    {
+        EvidenceKind.ACKNOWLEDGED,
+        EvidenceKind.REFUSED,
+        EvidenceKind.ANSWER_UNCLEAR,
+        EvidenceKind.NO_ANSWER,
+        EvidenceKind.NOT_SENT,
+    }
+)
+
+
+def run_transfer(transfer: Transfer, *, stop: Event | None = None, watch: Watcher = watch_nothing) -> None:
+    """Run a transfer that this process has claimed, until it is finished, interrupted or failed.
+
+    `stop`, once set, ends it within seconds as `interrupted`, with everything observed so far saved.
+
+    Raises TransferIsHeld where another process took it over meanwhile; any other exception is an error of ours,
+    after which the transfer is `failed` and keeps what was observed.
+    """
+    stop = stop or Event()
+    try:
+        with queue.Lease(transfer, stop):
+            _run(transfer, stop, watch)
+    except (queue.TransferIsHeld, AuditIsSealed):
+        raise queue.TransferIsHeld from None
+    except KeyboardInterrupt:
+        queue.move(transfer, State.INTERRUPTED)
+        raise
+    except Exception:
+        logger.exception("A transfer failed by an error of ours", extra={"action": "transfer_failed"})
+        queue.move(transfer, State.FAILED)
+        raise
+
+
+def _run(transfer: Transfer, stop: Event, watch: Watcher) -> None:
+    queue.move(transfer, State.PREPARING)
+    instances = transfer.audit.instances.order_by("position").iterator()
+    entries = tuple(entries_of(instances, transfer.study_instance_uid))
+    run = Run(transfer, Ledger(transfer.audit), entries, stop, watch)
+    try:
+        _run_phases(run)
+    except BaseException:
+        # What was observed is kept if the database still takes it; the first error is the one to tell.
+        with suppress(Exception):
+            run.ledger.flush()
+        raise
+
+
+def _run_phases(run: Run) -> None:
+    transfer, stop = run.transfer, run.stop
+    if transfer.sends:
+        to_send = preflight(run)
+        if to_send and not stop.is_set():
+            send(run, to_send)
+    if transfer.verify != "none" and not stop.is_set():
+        verify(run)
+    if stop.is_set():
+        run.ledger.flush()
+        queue.move(transfer, State.INTERRUPTED)
+        return
+    close(run)
+
+
+def send(run: Run, entries: Sequence[ManifestEntry]) -> None:
+    """One attempt: the method sends, and the ledger keeps what it yields, batch by batch."""
+    queue.move(run.transfer, State.SENDING)
+    sizes = {entry.sop_instance_uid: entry.data_set_size for entry in entries}
+    total = sum(sizes.values())
+    attempt = Attempt.objects.create(
+        transfer=run.transfer,
+        round=run.ledger.begin_round(),
+        instances=len(entries),
+        size_bytes=total,
+        started_at=timezone.now(),
+    )
+    done = done_bytes = 0
+    run.has_sent = True
+    for seen in run.method.send(entries, run.send_context):
+        if isinstance(seen, Observation):
+            run.ledger.record(seen)
+            run.is_reached |= seen.kind is not EvidenceKind.NOT_SENT
+            if seen.kind in _ANSWERS:
+                done += 1
+                done_bytes += sizes[seen.sop_instance_uid]
+        elif seen is not None:
+            run.record(seen)
+        run.ledger.flush_if_due()
+        run.watch(Progress(State.SENDING, len(entries), done, total, done_bytes))
+    run.ledger.flush()
+    Attempt.objects.filter(pk=attempt.pk).update(ended_at=timezone.now())
+
+
+def verify(run: Run) -> None:
+    """Ask the destination about every instance of the manifest, over an association of its own."""
+    queue.move(run.transfer, State.VERIFYING)
+    run.ledger.begin_round()
+    done = 0
+    for seen in run.probe.verify(run.entries, run.probe_context):
+        if isinstance(seen, Observation):
+            run.ledger.record(seen)
+            run.is_reached |= seen.kind is not EvidenceKind.PROBE_FAILED
+            done += 1
+        elif seen is not None:
+            run.record(seen)
+        run.ledger.flush_if_due()
+        run.watch(Progress(State.VERIFYING, len(run.entries), done))
+    run.ledger.flush()
+
+
+def close(run: Run) -> None:
+    """Judge and seal."""
+    run.ledger.close(nothing_could_be_asked=not run.is_reached)
+    queue.move(run.transfer, State.FINISHED, verdict=run.transfer.audit.verdict)

@@ -1,0 +1,30 @@
+"""Which instances a run of a transfer sets out to send."""
+
+from __future__ import annotations
+
+from audit.models import Audit, Evidence, InstanceAudit
+from audit.observations import EvidenceKind
+from audit.verdicts import InstanceVerdict
+
+_ANSWERED = (EvidenceKind.ACKNOWLEDGED, EvidenceKind.REFUSED)
+_BEGUN = (EvidenceKind.SENT, EvidenceKind.NO_ANSWER, EvidenceKind.ANSWER_UNCLEAR, *_ANSWERED)
+
+
+def instances_to_send(audit: Audit) -> list[InstanceAudit]:
+    """The first time all; on a retry what the audit before left refuted or unproven; never what has its answer here."""
+    instances = audit.instances.order_by("position")
+    if audit.continues is not None:
+        unconfirmed = audit.continues.instances.exclude(verdict=InstanceVerdict.CONFIRMED)
+        instances = instances.filter(sop_instance_uid__in=unconfirmed.values("sop_instance_uid"))
+    answered = set(_instance_ids(audit, *_ANSWERED))
+    return [instance for instance in instances if instance.pk not in answered]
+
+
+def uids_begun(audit: Audit) -> frozenset[str]:
+    """SOP Instance UIDs that any attempt of the chain began to send: their absence has to be earned with patience."""
+    rows = Evidence.objects.filter(instance__audit__in=audit.chain(), kind__in=_BEGUN)
+    return frozenset(rows.values_list("instance__sop_instance_uid", flat=True).distinct())
+
+
+def _instance_ids(audit: Audit, *kinds: EvidenceKind) -> list[int]:
+    return list(Evidence.objects.filter(instance__audit=audit, kind__in=kinds).values_list("instance_id", flat=True))

@@ -10,7 +10,8 @@ TransferError
 │   └── NoPresentationContext
 ├── SourceError
 │   └── SourceFileChanged       SourceFileUnreadable
-└── ListingFailed
+├── ListingFailed
+└── TransferStopped
 """
 
 from __future__ import annotations
@@ -152,4 +153,11 @@ class ListingFailed(TransferError):
     """The destination's list of instances ended before it was complete."""
 
     code = "listing_failed"
+    retriable = True
+
+
+class TransferStopped(TransferError):
+    """The transfer was stopped before this was done. The same send continues it."""
+
+    code = "stopped"
     retriable = True

@@ -6,6 +6,7 @@ answer, or closed, and any PDU that does not belong there ends the association.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Sequence
@@ -138,7 +139,7 @@ class Association:
         try:
             self._transport.write([A_RELEASE_RQ().encode()])
             self._await_release()
-        except (AssociationError, EarlyAbort) as error:
+        except AssociationError as error:
             logger.debug("Association not released properly", extra={"action": "release_failed", "reason": str(error)})
         finally:
             self.close()
@@ -166,7 +167,7 @@ class Association:
             raise abortion(pdu.source or 0, pdu.reason_diagnostic or 0)
         if isinstance(pdu, A_RELEASE_RQ):
             self._transport.write([A_RELEASE_RP().encode()])
-            raise AssociationReleased()
+            raise AssociationReleased
         raise MalformedPDU(f"The destination sent an {_name(pdu)} where an answer was due (PS3.8 9.2).")
 
     def _raise_abort_or(self, error: Exception) -> NoReturn:
@@ -174,9 +175,7 @@ class Association:
         try:
             while True:
                 self._receive_values(0.0)
-        except AssociationLost:
-            raise error from None
-        except AnswerTimedOut:
+        except (AssociationLost, AnswerTimedOut):
             raise error from None
 
     def _await_release(self) -> None:
@@ -211,10 +210,9 @@ def _read_pdu(transport: Transport, seconds: float, timed_out: type[AssociationE
 
 def _abort(transport: Transport) -> None:
     try:
-        if transport.is_between_messages:
-            transport.write([_ABORT_BYTES])
-    except (AssociationError, EarlyAbort):
-        pass  # the connection is gone: nothing is left to abort
+        with contextlib.suppress(AssociationError):  # the connection is gone: nothing is left to abort
+            if transport.is_between_messages:
+                transport.write([_ABORT_BYTES])
     finally:
         transport.close()
 

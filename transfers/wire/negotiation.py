@@ -84,7 +84,8 @@ def encode_request(endpoint: DicomEndpoint, contexts: Sequence[ProposedContext])
         _proposal(_context_id(index), context) for index, context in enumerate(contexts)
     ]
     request.user_information = [_maximum_length(), _implementation_class_uid(), _implementation_version_name()]
-    return A_ASSOCIATE_RQ(request).encode()
+    encoded: bytes = A_ASSOCIATE_RQ(request).encode()
+    return encoded
 
 
 def read_acceptance(pdu: A_ASSOCIATE_AC, contexts: Sequence[ProposedContext]) -> Acceptance:

@@ -54,7 +54,8 @@ def abortion(source: int, reason: int) -> AssociationAborted:
             "Its log may say more."
         )
     return AssociationAborted(
-        f"The destination aborted the association without a reason (source {source}, reason {reason}). Its log says why."
+        f"The destination aborted the association and gave no reason (source {source}, reason {reason}). "
+        "Its log says why."
     )
 
 

@@ -36,6 +36,6 @@ def _load_certificate(context: ssl.SSLContext, settings: TlsSettings) -> None:
         context.load_cert_chain(settings.certificate_file, settings.key_file or None, password="")
     except (OSError, ValueError) as error:
         raise TlsFailed(
-            f"The client certificate {settings.certificate_file} and its key {settings.key_file or '(in the same file)'} "
-            f"cannot be used ({error}). Both should be PEM, the key without a pass phrase."
+            f"The client certificate {settings.certificate_file} cannot be used with its key "
+            f"{settings.key_file or '(in the same file)'}: {error}. Both should be PEM, the key without a pass phrase."
         ) from error

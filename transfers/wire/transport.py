@@ -6,6 +6,7 @@ the named errors of `transfers.errors`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -18,6 +19,7 @@ from typing import TypeAlias
 from transfers.endpoints import DicomEndpoint, Timeouts
 from transfers.errors import (
     AddressUnknown,
+    AssociationAborted,
     AssociationInterrupted,
     AssociationLost,
     ConnectionFailed,
@@ -38,7 +40,7 @@ _WRITING = select.POLLOUT
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class EarlyAbort(Exception):
+class EarlyAbort(AssociationAborted):
     """An A-ABORT came while a message was being written; it waits in the receive buffer."""
 
 
@@ -119,7 +121,7 @@ class Transport:
         taken = self._take(size)
         while len(taken) < size:
             if not self.receive(self._network_seconds):
-                raise NetworkTimedOut()
+                raise NetworkTimedOut
             taken += self._take(size - len(taken))
         return taken
 
@@ -140,10 +142,8 @@ class Transport:
     def close(self) -> None:
         """Close, by a reset where a message was left unfinished. May be called more than once."""
         if self._writing_is_unfinished:
-            try:
+            with contextlib.suppress(OSError):  # closed already
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            except OSError:
-                pass  # closed already
         self._socket.close()
 
     def _send(self, buffers: Sequence[Buffer]) -> int:
@@ -157,7 +157,7 @@ class Transport:
     def _wait_until_writable(self, watched: int) -> int:
         events = self._waiter.wait(watched, self._network_seconds)
         if not events:
-            raise NetworkTimedOut()
+            raise NetworkTimedOut
         if events & _READING and not self._receive_available() and self._received[self._start] == PduType.A_ABORT:
             raise EarlyAbort
         return events
@@ -223,7 +223,7 @@ class _Waiter:
         self._poll.register(self._descriptor, events)
         ready = dict(self._poll.poll(max(0.0, seconds) * 1000))
         if self._interruption is not None and self._interruption.fileno() in ready:
-            raise AssociationInterrupted()
+            raise AssociationInterrupted
         came = ready.get(self._descriptor, 0)
         return events if came & ~events else came
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.certificates import Identity
 from tests.peers.process import HOST, Process, free_port, is_listening
 from tests.peers.programs import program
 
@@ -15,24 +15,11 @@ NO_DELAY = {"TCP_NODELAY": "1"}
 """In dcmtk's environment: its answers no longer wait for our delayed acknowledgement."""
 
 
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """Paths of PEM files. With a CA the peer's certificate is required and checked."""
-
-    key: Path
-    certificate: Path
-    ca: Path | None = None
-
-    @property
-    def options(self) -> list[str | Path]:
-        peer = ["-ic"] if self.ca is None else ["+cf", self.ca]
-        return ["+tls", self.key, self.certificate, *peer]
-
-
 class Storescp:
     """Takes unknown SOP classes and all transfer syntaxes, and writes what it gets bit by bit, unless told otherwise.
 
-    `ignore` receives and stores nothing; `options` are added to the command line.
+    `ignore` receives and stores nothing; with `tls` it speaks TLS, and with `ca` too it requires a certificate that
+    the CA has signed; `options` are added to the command line.
     """
 
     host = HOST
@@ -44,7 +31,8 @@ class Storescp:
         ae_title: str = "STORESCP",
         ignore: bool = False,
         maximum_length: int = 16384,
-        tls: TlsFiles | None = None,
+        tls: Identity | None = None,
+        ca: Path | None = None,
         options: Sequence[str | Path] = (),
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -54,7 +42,8 @@ class Storescp:
         self._options = [
             *("-aet", ae_title, "-pdu", str(maximum_length), "-pm", "+xa", "+B", "-od", folder),
             *(["--ignore"] if ignore else []),
-            *(tls.options if tls else []),
+            *(["+tls", tls.key, tls.certificate] if tls else []),
+            *(["+cf", ca] if ca else ["-ic"] if tls else []),
             *options,
         ]
         self._environment = dict(environment or {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -9,12 +10,14 @@ from pathlib import Path
 import pytest
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage
 
+from tests.certificates import CertificateAuthority
 from tests.datasets import write_instance
 from tests.fakes.acts import GARBAGE, Abort, Answer, Close, Raw, Reject, Silence
 from tests.fakes.fixtures import MakeArchive
 from tests.fakes.link import A_ABORT, A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_RELEASE_RP, Ended
 from tests.fakes.script import Script
 from tests.integration.fakes.conftest import Associate, Request
+from tests.peers.programs import program
 
 
 def test_c_echo_is_answered_as_the_script_says(archive: MakeArchive, associate: Associate) -> None:
@@ -126,6 +129,20 @@ def test_it_starts_and_stops_at_once_and_leaves_no_thread(archive: MakeArchive, 
 
     assert time.monotonic() - begun < 0.5
     assert threading.active_count() == before
+
+
+def test_it_speaks_tls(archive: MakeArchive, tmp_path: Path) -> None:
+    authority = CertificateAuthority(tmp_path)
+    peer = archive(tls=authority.server_context(authority.issue("server"), asks_for_certificate=True))
+    client, address = authority.issue("client"), [peer.host, str(peer.port)]
+    echoscu = [program("echoscu", package="dcmtk"), "+cf", str(authority.certificate)]
+
+    known = subprocess.run([*echoscu, "+tls", client.key, client.certificate, *address], check=False, timeout=20)
+    unknown = subprocess.run([*echoscu, "+tla", *address], check=False, timeout=20)
+
+    assert known.returncode == 0
+    assert unknown.returncode != 0
+    assert peer.log.echoes == 1
 
 
 def test_several_associations_store_side_by_side(archive: MakeArchive, request_of: Request, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from tests.fakes.rows import (
 )
 from tests.fakes.script import Script
 from tests.integration.fakes.conftest import Associate
+from tests.peers.programs import program
 
 SERIES_KEYS = ("SeriesInstanceUID", "NumberOfSeriesRelatedInstances")
 
@@ -104,7 +105,7 @@ def test_findscu_reads_the_rows(archive: MakeArchive, study: list[Dataset]) -> N
     ]
 
     found = subprocess.run(
-        ["findscu", "-v", "-S", "-aec", peer.ae_title, *keys, peer.host, str(peer.port)],
+        [program("findscu", package="dcmtk"), "-v", "-S", "-aec", peer.ae_title, *keys, peer.host, str(peer.port)],
         capture_output=True,
         text=True,
         check=True,

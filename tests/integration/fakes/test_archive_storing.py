@@ -33,6 +33,7 @@ from tests.fakes.fixtures import MakeArchive
 from tests.fakes.link import A_ABORT, Ended
 from tests.fakes.script import Script, every, from_number
 from tests.integration.fakes.conftest import Associate, Request
+from tests.peers.programs import program
 
 
 @pytest.fixture
@@ -44,7 +45,11 @@ def test_everything_is_kept_byte_for_byte(archive: MakeArchive, tmp_path: Path) 
     peer = archive()
     paths = write_study(tmp_path, instances=5, size_bytes=70_000)
 
-    subprocess.run(["storescu", "-aec", peer.ae_title, peer.host, str(peer.port), *paths], check=True, timeout=20)
+    subprocess.run(
+        [program("storescu", package="dcmtk"), "-aec", peer.ae_title, peer.host, str(peer.port), *paths],
+        check=True,
+        timeout=20,
+    )
 
     assert sorted(holding.data_set for holding in peer.stored.values()) == sorted(map(data_set_bytes, paths))
     assert [code for _, code in peer.log.answers] == [0x0000] * 5

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from pydicom import dcmread
 
+from tests.certificates import CertificateAuthority
 from tests.datasets import data_set_bytes, write_study
 from tests.peers import programs
 from tests.peers.orthanc import Orthanc
@@ -93,6 +94,20 @@ def test_storescp_can_ignore_what_it_gets(tmp_path: Path) -> None:
 
         assert peer.files() == []
     assert not is_listening(peer.port)
+
+
+def test_storescp_speaks_tls_with_those_who_have_a_certificate(tmp_path: Path) -> None:
+    authority = CertificateAuthority(tmp_path)
+    server, client = authority.issue("server"), authority.issue("client")
+    echoscu = [program("echoscu", package="dcmtk"), "+cf", str(authority.certificate)]
+
+    with Storescp(tmp_path / "stored", tls=server, ca=authority.certificate) as peer:
+        address = [peer.host, str(peer.port)]
+        known = subprocess.run([*echoscu, "+tls", client.key, client.certificate, *address], check=False, timeout=20)
+        unknown = subprocess.run([*echoscu, "+tla", *address], check=False, timeout=20)
+
+    assert known.returncode == 0
+    assert unknown.returncode != 0
 
 
 def test_postgresql_takes_connections(postgresql_url: str) -> None:

@@ -49,7 +49,11 @@ def test_evidence_is_neither_changed_nor_deleted(audit: Audit, statement: str) -
 def test_a_sealed_audit_is_neither_changed_nor_deleted(audit: Audit, statement: str) -> None:
     Ledger(audit).close()
 
-    with pytest.raises(Error, match="a sealed audit never changes"), transaction.atomic(), connection.cursor() as cursor:
+    with (
+        pytest.raises(Error, match="a sealed audit never changes"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
         cursor.execute(statement)
 
     assert Audit.objects.get().verdict == "unverifiable"

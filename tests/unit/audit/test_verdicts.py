@@ -31,7 +31,9 @@ def facts(*words: str) -> frozenset[Fact]:
     return frozenset(Fact(EvidenceKind(kind), int(of_round)) for kind, of_round in (word.split() for word in words))
 
 
-def judge(*words: str, policy: Policy = Policy(), was_there: WasThereBefore = NO, proved: bool = False) -> InstanceJudgement:
+def judge(
+    *words: str, policy: Policy = Policy(), was_there: WasThereBefore = NO, proved: bool = False
+) -> InstanceJudgement:
     return judge_instance(facts(*words), policy, was_there, is_proved_content=proved)
 
 
@@ -205,7 +207,9 @@ CLAIMING = {Family.SENDING, Family.ANSWER, Family.JOB}
 NEUTRAL_PROBES = [kind for kind in of_polarity(Polarity.NEUTRAL) if not CLAIMING & set(MEANING[kind][0])]
 
 
-@given(st.lists(FACTS, max_size=10).flatmap(lambda some: st.tuples(st.just(some), st.permutations(some))), POLICIES, BEFORE)
+@given(
+    st.lists(FACTS, max_size=10).flatmap(lambda some: st.tuples(st.just(some), st.permutations(some))), POLICIES, BEFORE
+)
 def test_any_order_of_evidence_gives_the_same_verdict(
     orders: tuple[list[Fact], list[Fact]], policy: Policy, before: WasThereBefore
 ) -> None:
@@ -214,7 +218,9 @@ def test_any_order_of_evidence_gives_the_same_verdict(
     assert judge_instance(frozenset(one), policy, before) == judge_instance(frozenset(other + one), policy, before)
 
 
-@given(EVIDENCE, st.sampled_from(of_polarity(Polarity.NEGATIVE)), st.integers(1, LATER), POLICIES, BEFORE, st.booleans())
+@given(
+    EVIDENCE, st.sampled_from(of_polarity(Polarity.NEGATIVE)), st.integers(1, LATER), POLICIES, BEFORE, st.booleans()
+)
 def test_adverse_evidence_never_improves_a_verdict(
     evidence: frozenset[Fact], kind: EvidenceKind, of_round: int, policy: Policy, before: WasThereBefore, proved: bool
 ) -> None:
@@ -268,9 +274,7 @@ def test_nothing_is_confirmed_without_a_proof_or_a_trusted_answer(
 def test_nothing_is_confirmed_against_the_newest_denial_of_a_list(
     evidence: frozenset[Fact], policy: Policy, before: WasThereBefore, proved: bool
 ) -> None:
-    judgement = judge_instance(
-        evidence | {Fact(EvidenceKind.ABSENT, LATER)}, policy, before, is_proved_content=proved
-    )
+    judgement = judge_instance(evidence | {Fact(EvidenceKind.ABSENT, LATER)}, policy, before, is_proved_content=proved)
 
     assert judgement.verdict is InstanceVerdict.REFUTED
 

@@ -1,0 +1,85 @@
+"""Log lines: what machines read, and what must never be in them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from io import BytesIO
+from logging.handlers import BufferingHandler
+from typing import Any
+
+import pytest
+from pydicom import dcmread
+
+from project.logging import JsonFormatter, configuration
+
+
+def logged(message: str = "Association opened", *, exc_info: Any = None, **extra: Any) -> dict[str, Any]:
+    record = logging.makeLogRecord(
+        {"name": "transfers.runner", "levelname": "WARNING", "msg": message, "exc_info": exc_info, **extra}
+    )
+    line = JsonFormatter().format(record)
+    assert "\n" not in line
+    parsed: dict[str, Any] = json.loads(line)
+    return parsed
+
+
+def caught(work: Any) -> Any:
+    try:
+        work()
+    except Exception:  # noqa: BLE001 - any will do
+        return sys.exc_info()
+    raise AssertionError("nothing was raised")
+
+
+def test_a_line_is_one_json_object_with_time_level_logger_and_message() -> None:
+    line = logged()
+
+    assert line.pop("at").endswith("+00:00")
+    assert line == {"level": "warning", "logger": "transfers.runner", "message": "Association opened"}
+
+
+def test_what_is_passed_as_extra_is_in_the_line() -> None:
+    line = logged(action="open_association", transfer="3f0c", attempts=2)
+
+    assert (line["action"], line["transfer"], line["attempts"]) == ("open_association", "3f0c", 2)
+
+
+def test_an_exception_is_told_with_its_cause_and_where_it_came_from() -> None:
+    def fail() -> None:
+        try:
+            int("seven")
+        except ValueError as error:
+            raise OSError("the disk is full") from error
+
+    outer, inner = logged(exc_info=caught(fail))["exceptions"]
+
+    assert (outer["type"], outer["message"]) == ("OSError", "the disk is full")
+    assert inner["type"] == "ValueError"
+    assert outer["frames"][-1].startswith("tests.unit.project.test_logging:")
+    assert outer["frames"][-1].endswith(" fail")
+
+
+def test_a_message_of_pydicoms_is_left_out_because_it_may_quote_a_data_set() -> None:
+    (exception,) = logged(exc_info=caught(lambda: dcmread(BytesIO(b"Doe^Jane"))))["exceptions"]
+
+    assert exception["type"] == "InvalidDicomError"
+    assert exception["message"] == "(left out: it may quote a data set)"
+
+
+@pytest.mark.parametrize("name", ["pydicom", "pynetdicom.acse"])
+def test_what_the_dicom_libraries_log_does_not_reach_the_log(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrived = BufferingHandler(capacity=10)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [arrived])
+
+    logging.getLogger("transfers.runner").error("The worker stopped")
+    logging.getLogger(name).error("Doe^Jane")
+
+    assert [record.name for record in arrived.buffer] == ["transfers.runner"]
+
+
+def test_a_terminal_gets_plain_lines_and_everything_else_json() -> None:
+    formatters = [configuration(on_terminal=terminal)["handlers"]["stderr"]["formatter"] for terminal in (True, False)]
+
+    assert formatters == ["console", "json"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.django_db
 DESTINATION = uuid4()
 
 
-def opened(instances: int = 3, policy: Policy = Policy(), destination: UUID = DESTINATION, **more: int) -> Audit:
-    return open_audit(study(instances), destination_public_id=destination, policy=policy, **more)
+def opened(instances: int = 3, **more: int) -> Audit:
+    return open_audit(study(instances), destination_public_id=DESTINATION, policy=Policy(), **more)
 
 
 def observe(ledger: Ledger, kind: EvidenceKind, *numbers: int, **detail: str) -> None:

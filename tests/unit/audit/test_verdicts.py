@@ -21,6 +21,7 @@ from audit.verdicts import (
     while_open,
 )
 
+WITHOUT_TRUST = Policy()
 TRUSTED = Policy(acknowledgement_means_stored=True)
 SAME_CONTENT = Policy(same_uid_means_same_content=True)
 NO, YES, UNKNOWN = WasThereBefore.NO, WasThereBefore.YES, WasThereBefore.UNKNOWN
@@ -32,7 +33,7 @@ def facts(*words: str) -> frozenset[Fact]:
 
 
 def judge(
-    *words: str, policy: Policy = Policy(), was_there: WasThereBefore = NO, proved: bool = False
+    *words: str, policy: Policy = WITHOUT_TRUST, was_there: WasThereBefore = NO, proved: bool = False
 ) -> InstanceJudgement:
     return judge_instance(facts(*words), policy, was_there, is_proved_content=proved)
 
@@ -218,15 +219,16 @@ def test_any_order_of_evidence_gives_the_same_verdict(
     assert judge_instance(frozenset(one), policy, before) == judge_instance(frozenset(other + one), policy, before)
 
 
-@given(
-    EVIDENCE, st.sampled_from(of_polarity(Polarity.NEGATIVE)), st.integers(1, LATER), POLICIES, BEFORE, st.booleans()
-)
+ADVERSE = st.builds(Fact, st.sampled_from(of_polarity(Polarity.NEGATIVE)), st.integers(1, LATER))
+
+
+@given(EVIDENCE, ADVERSE, POLICIES, BEFORE, st.booleans())
 def test_adverse_evidence_never_improves_a_verdict(
-    evidence: frozenset[Fact], kind: EvidenceKind, of_round: int, policy: Policy, before: WasThereBefore, proved: bool
+    evidence: frozenset[Fact], adverse: Fact, policy: Policy, before: WasThereBefore, proved: bool
 ) -> None:
     was = judge_instance(evidence, policy, before, is_proved_content=proved)
 
-    now = judge_instance(evidence | {Fact(kind, of_round)}, policy, before, is_proved_content=proved)
+    now = judge_instance(evidence | {adverse}, policy, before, is_proved_content=proved)
 
     assert RANK[now.verdict] <= RANK[was.verdict]
 
@@ -279,7 +281,7 @@ def test_nothing_is_confirmed_against_the_newest_denial_of_a_list(
     assert judgement.verdict is InstanceVerdict.REFUTED
 
 
-@given(st.lists(st.sampled_from([verdict for verdict in InstanceVerdict]), max_size=20))
+@given(st.lists(st.sampled_from(list(InstanceVerdict)), max_size=20))
 def test_a_study_is_committed_only_if_every_instance_is_confirmed(verdicts: list[InstanceVerdict]) -> None:
     counts = {verdict: verdicts.count(verdict) for verdict in InstanceVerdict}
 

@@ -1,0 +1,43 @@
+# `make demo` and `make test` do everything on a fresh machine; the rest is for those who stay.
+# Another Python than the first fitting one on the PATH: make PYTHON=/path/to/python3.12
+
+export PYTHON
+PY = .venv/bin/python
+PYTEST = $(PY) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+
+.PHONY: install demo test coverage lint format bench clean
+
+install:
+	@.ci/environment
+
+# Another study than the one that comes along: make demo STUDY=/path/to/a/folder
+demo: install
+	@$(PY) manage.py demo $(if $(STUDY),"$(STUDY)")
+
+# On PostgreSQL what touches the database, then everything on SQLite; the last line is the second run's.
+test: install
+	@.ci/peers
+	@TALLYMAN_TEST_DATABASE=postgresql $(PYTEST) -m database
+	@TALLYMAN_TEST_DATABASE=sqlite $(PYTEST)
+
+coverage: install
+	@$(PYTEST) --cov --cov-report=term
+
+lint: install
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+	$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+	DJANGO_SETTINGS_MODULE=tests.settings $(PY) manage.py makemigrations --check --dry-run
+
+format: install
+	$(PY) -m ruff check --fix
+	$(PY) -m ruff format
+
+# Speed against dcmtk and Orthanc, beside dcmsend and pynetdicom: a table, after some minutes.
+bench: install
+	@.ci/peers
+	@$(PY) -m tests.bench
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

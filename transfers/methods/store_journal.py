@@ -38,33 +38,34 @@ class StoreJournal:
     def wait_for_room(self) -> None:
         time.sleep(_LOOK_AGAIN_SECONDS)
 
-    def sent(self, instance: LoadedInstance, transfer_syntax_uid: str, association: int) -> None:
+    def sent(self, instance: LoadedInstance, transfer_syntax_uid: str, association: int, at: datetime) -> None:
         detail: dict[str, Any] = {
             "sha256": instance.sha256(),
-            "bytes": instance.size,
+            "bytes": instance.what.size,
             "transfer_syntax_uid": transfer_syntax_uid,
             "association": association,
         }
         if instance.is_padded:
             detail["padding"] = 1
-        self._observe(instance.sop_instance_uid, EvidenceKind.SENT, detail)
+        self._observe(instance.what.sop_instance_uid, EvidenceKind.SENT, at, detail)
 
-    def answered(self, response: StoreResponse, sop_instance_uid: str, association: int, seconds: float) -> None:
+    def answered(self, response: StoreResponse, sop_instance_uid: str, association: int, sent_at: datetime) -> None:
+        now = datetime.now(UTC)
         answer = judge_status(response.status_code)
         detail = {
             "status_code": f"0x{response.status_code:04X}",
             "meaning": answer.meaning,
             "association": association,
-            "seconds": round(seconds, 4),
+            "seconds": round((now - sent_at).total_seconds(), 4),
         }
         if response.error_comment:
             detail["error_comment"] = clean_comment(response.error_comment)
-        self._observe(sop_instance_uid, answer.kind, detail)
+        self._observe(sop_instance_uid, answer.kind, now, detail)
 
     def not_sent(self, task: StoreTask, error: TransferError) -> None:
         """Nothing of it was written, or not its last fragment and not by the destination's doing."""
         detail = {"code": error.code, "reason": str(error)}
-        self._observe(task.entry.sop_instance_uid, EvidenceKind.NOT_SENT, detail)
+        self._observe(task.entry.sop_instance_uid, EvidenceKind.NOT_SENT, datetime.now(UTC), detail)
 
     def no_answer(self, task: StoreTask, error: TransferError, *, will_be_sent_again: bool) -> None:
         """Sending began, and no answer came."""
@@ -74,7 +75,7 @@ class StoreJournal:
             "losses": task.losses,
             "will_be_sent_again": will_be_sent_again,
         }
-        self._observe(task.entry.sop_instance_uid, EvidenceKind.NO_ANSWER, detail)
+        self._observe(task.entry.sop_instance_uid, EvidenceKind.NO_ANSWER, datetime.now(UTC), detail)
 
     def opened(self, association: Association, number: int) -> None:
         detail = {
@@ -92,5 +93,5 @@ class StoreJournal:
     def occurred(self, name: str, detail: dict[str, Any]) -> None:
         self._unread.append(Occurrence(name, datetime.now(UTC), detail))
 
-    def _observe(self, sop_instance_uid: str, kind: EvidenceKind, detail: dict[str, Any]) -> None:
-        self._unread.append(Observation(sop_instance_uid, kind, datetime.now(UTC), detail))
+    def _observe(self, sop_instance_uid: str, kind: EvidenceKind, at: datetime, detail: dict[str, Any]) -> None:
+        self._unread.append(Observation(sop_instance_uid, kind, at, detail))

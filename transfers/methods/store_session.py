@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from transfers.errors import (
     AssociationError,
@@ -19,7 +19,9 @@ from transfers.methods.store_queue import StoreQueue, StoreTask, encoding_of
 from transfers.sources.files import InstanceReaders
 from transfers.wire.association import Association
 from transfers.wire.presentation_contexts import Encoding
-from transfers.wire.store import LoadedInstance, StoreChannel
+from transfers.wire.store import LoadedInstance, Outgoing, StoreChannel
+
+NOT_WRITTEN = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,7 @@ class _Shipment:
     task: StoreTask
     instance: LoadedInstance
     context_id: int
-    is_written: bool = False
-    written_at: float = 0.0
+    written_at: datetime = NOT_WRITTEN
 
 
 class StoreSession:
@@ -68,16 +69,21 @@ class StoreSession:
     def run(self) -> None:
         """Raises AssociationError where the association is lost, SourceError where it must be aborted for a file."""
         try:
-            self._next = self._load()
-            while self._next:
-                self._current, self._next = self._next, None
-                self._send(self._current)
-                self._next = self._load()
-                self._receive(self._current)
-                self._current = None
+            with self._channel:
+                self._run()
         except AssociationError as error:
             self._put_back(error)
             raise
+
+    def _run(self) -> None:
+        self._next = self._load()
+        while self._next:
+            self._current, self._next = self._next, None
+            self._send(self._current)
+            self._next = self._load()
+            self._record_sent(self._current)
+            self._receive(self._current)
+            self._current = None
 
     def _load(self) -> _Shipment | None:
         shop = self._shop
@@ -101,8 +107,9 @@ class StoreSession:
             )
             return None
         try:
+            outgoing = Outgoing(entry.sop_class_uid, entry.sop_instance_uid, entry.data_set_size)
             reader = self._readers.open(entry)
-            instance = self._channel.load(entry.sop_class_uid, entry.sop_instance_uid, entry.data_set_size, reader)
+            instance = self._channel.load(outgoing, reader)
         except SourceError as error:
             self._shop.journal.not_sent(task, error)
             return None
@@ -117,14 +124,16 @@ class StoreSession:
         except SourceError as error:
             journal.not_sent(shipment.task, error)
             raise
-        shipment.is_written = True
-        shipment.written_at = time.monotonic()
-        journal.sent(shipment.instance, shipment.task.entry.transfer_syntax_uid, self._number)
+        shipment.written_at = datetime.now(UTC)
+
+    def _record_sent(self, shipment: _Shipment) -> None:
+        """Only now, for the SHA-256 is taken while the instance is written and the next one read."""
+        syntax = shipment.task.entry.transfer_syntax_uid
+        self._shop.journal.sent(shipment.instance, syntax, self._number, shipment.written_at)
 
     def _receive(self, shipment: _Shipment) -> None:
         response = self._channel.receive_response(shipment.instance)
-        seconds = time.monotonic() - shipment.written_at
-        self._shop.journal.answered(response, shipment.task.entry.sop_instance_uid, self._number, seconds)
+        self._shop.journal.answered(response, shipment.task.entry.sop_instance_uid, self._number, shipment.written_at)
         self._shop.fleet.answered()
         self.answers += 1
 
@@ -136,7 +145,7 @@ class StoreSession:
 
     def _put_back_unfinished(self, shipment: _Shipment, error: AssociationError) -> None:
         task, shop = shipment.task, self._shop
-        if isinstance(error, AssociationInterrupted) and not shipment.is_written:
+        if isinstance(error, AssociationInterrupted) and shipment.written_at is NOT_WRITTEN:
             shop.journal.not_sent(task, TransferStopped())
             return
         task.losses += 1

@@ -5,12 +5,13 @@ While the destination works on one instance, the next is read into the other of 
 
 from __future__ import annotations
 
-import hashlib
 from struct import Struct
-from typing import Protocol
+from types import TracebackType
+from typing import NamedTuple, Protocol, Self
 
 from transfers.errors import SourceFileChanged, UnexpectedAnswer
 from transfers.wire.association import Association
+from transfers.wire.digests import Digest, Digester
 from transfers.wire.pdu import PduType
 from transfers.wire.store_messages import StoreResponse, encode_store_request, read_store_response
 from transfers.wire.transport import MOST_BUFFERS, Buffer
@@ -37,20 +38,25 @@ class InstanceReader(Protocol):
     def close(self) -> None: ...
 
 
+class Outgoing(NamedTuple):
+    """What is to be sent."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    size: int
+    """Of the data set, in bytes."""
+
+
 class LoadedInstance:
     """An instance of which at least the beginning is in a buffer."""
 
-    def __init__(
-        self, sop_class_uid: str, sop_instance_uid: str, size: int, reader: InstanceReader, buffer: FragmentBuffer
-    ) -> None:
-        self.sop_class_uid = sop_class_uid
-        self.sop_instance_uid = sop_instance_uid
-        self.size = size
+    def __init__(self, what: Outgoing, reader: InstanceReader, buffer: FragmentBuffer, digest: Digest) -> None:
+        self.what = what
         self.reader = reader
         self.buffer = buffer
         self.message_id = 0
-        self.digest = hashlib.sha256()
-        self.left = size
+        self._digest = digest
+        self.left = what.size
         """How many bytes of the data set were not read yet."""
         self.filled = 0
         """How many bytes wait in the buffer."""
@@ -71,22 +77,23 @@ class LoadedInstance:
 
     def sha256(self) -> str:
         """Of the data set as in the file, without a byte of padding; complete once all is sent."""
-        return self.digest.hexdigest()
+        return self._digest.hexdigest()
 
     @property
     def is_padded(self) -> bool:
         """Whether a null byte was added so that the last fragment is even."""
-        return self.size % 2 == 1
+        return self.what.size % 2 == 1
 
     def _read(self, wanted: int) -> None:
         view = self.buffer.view
+        self._digest.settle()
         filled = 0
         while filled < wanted:
             length = self.reader.readinto(view[filled:wanted])
             if not length:
                 raise SourceFileChanged
             filled += length
-        self.digest.update(view[:filled])
+        self._digest.add(view[:filled])
         self.left -= filled
         self.filled = filled
 
@@ -118,20 +125,30 @@ class FragmentBuffer:
 
 
 class StoreChannel:
-    """C-STORE over one association: load, send, receive the response, one instance after another."""
+    """C-STORE over one association: load, send, receive the response, one instance after another.
+
+    A context manager; the association stays the caller's.
+    """
 
     def __init__(self, association: Association) -> None:
+        self._digester = Digester()
         self._association = association
         self._buffers = [FragmentBuffer(association.fragment_size), FragmentBuffer(association.fragment_size)]
         self._message_id = 0
 
-    def load(self, sop_class_uid: str, sop_instance_uid: str, size: int, reader: InstanceReader) -> LoadedInstance:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, traceback: TracebackType | None) -> None:
+        self._digester.close()
+
+    def load(self, what: Outgoing, reader: InstanceReader) -> LoadedInstance:
         """Read the beginning of an instance into the buffer that the last one loaded does not use.
 
         Raises SourceFileChanged or SourceFileUnreadable; the reader is closed then.
         """
         self._buffers.reverse()
-        loaded = LoadedInstance(sop_class_uid, sop_instance_uid, size, reader, self._buffers[0])
+        loaded = LoadedInstance(what, reader, self._buffers[0], Digest(self._digester))
         loaded.fill()
         return loaded
 
@@ -143,7 +160,7 @@ class StoreChannel:
         to be aborted. Raises AssociationError.
         """
         self._message_id = loaded.message_id = self._message_id % _HIGHEST_MESSAGE_ID + 1
-        command = encode_store_request(loaded.sop_class_uid, loaded.sop_instance_uid, loaded.message_id)
+        command = encode_store_request(loaded.what.sop_class_uid, loaded.what.sop_instance_uid, loaded.message_id)
         write = self._association.write
         buffers = self._framed_command(context_id, command)
         while loaded.left:
@@ -160,7 +177,7 @@ class StoreChannel:
             raise UnexpectedAnswer(
                 f"The destination answered message {response.message_id} where message {sent.message_id} was sent."
             )
-        if response.sop_instance_uid and response.sop_instance_uid != sent.sop_instance_uid:
+        if response.sop_instance_uid and response.sop_instance_uid != sent.what.sop_instance_uid:
             raise UnexpectedAnswer("The destination's answer names another SOP Instance UID than was sent.")
         return response
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any, TextIO
+from typing import Any
+
+from django.core.management.base import OutputWrapper
 
 from audit.entries import Skipped
 from audit.models import Audit
@@ -31,12 +33,13 @@ def transfer_summary(transfer: Transfer) -> dict[str, Any]:
     }
 
 
-def write_report(stream: TextIO, transfers: Iterable[Transfer], skipped: Iterable[Skipped]) -> None:
+def write_report(stream: OutputWrapper, transfers: Iterable[Transfer], skipped: Iterable[Skipped]) -> None:
     """Write one JSON document, instance by instance, so that its size costs no memory."""
-    stream.write('{"transfers": [')
+    stream.write('{"transfers": [', ending="")
     for number, transfer in enumerate(transfers):
-        stream.write(",\n" if number else "\n")
-        stream.writelines(_transfer_json(transfer))
+        stream.write(",\n" if number else "\n", ending="")
+        for part in _transfer_json(transfer):
+            stream.write(part, ending="")
     documents = [{"path": each.path, "kind": each.kind, "reason": each.reason} for each in skipped]
     stream.write(f'],\n"skipped": {json.dumps(documents)}}}\n')
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from threading import Event
-from typing import TextIO
 
+from django.core.management.base import OutputWrapper
 from django.db import DatabaseError
 
 from audit.entries import Skipped
@@ -35,7 +35,7 @@ def run_one(transfer: Transfer, stop: Event, watch: Watcher) -> None:
 
 
 def finish(
-    stream: TextIO,
+    stream: OutputWrapper,
     transfers: Sequence[Transfer],
     skipped: Sequence[Skipped],
     *,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TextIO
+from typing import IO, TextIO, cast
 
+from django.core.management.base import OutputWrapper
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -69,9 +70,9 @@ class _Watch:
         )
 
 
-def print_verdicts(stream: TextIO, transfers: Sequence[Transfer]) -> None:
+def print_verdicts(stream: OutputWrapper, transfers: Sequence[Transfer]) -> None:
     """The verdict table: a row a transfer, its reason below."""
-    console = Console(file=stream)
+    console = _console(stream)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in ("Study", "Instances", "Evidence", "Verdict", "Proof", "Speed"):
         table.add_column(column, overflow="fold")
@@ -91,9 +92,9 @@ def print_verdicts(stream: TextIO, transfers: Sequence[Transfer]) -> None:
         console.print(escape(transfer.audit.reason or "Not judged yet: the transfer is not finished."), highlight=False)
 
 
-def print_skipped(stream: TextIO, skipped: Iterable[Skipped]) -> None:
+def print_skipped(stream: OutputWrapper, skipped: Iterable[Skipped]) -> None:
     """What was left out, that which matters first."""
-    console = Console(file=stream)
+    console = _console(stream)
     ordered = sorted(skipped, key=lambda each: each.kind.is_harmless)
     if not ordered:
         return
@@ -103,6 +104,10 @@ def print_skipped(stream: TextIO, skipped: Iterable[Skipped]) -> None:
         console.print(f"  {each.kind}: {escape(each.path)}: {escape(each.reason)}", highlight=False, soft_wrap=True)
     if len(ordered) > _SKIPPED_SHOWN:
         console.print(f"  … and {len(ordered) - _SKIPPED_SHOWN:,} more (--json lists them all)", highlight=False)
+
+
+def _console(stream: OutputWrapper) -> Console:
+    return Console(file=cast("IO[str]", stream))
 
 
 def _evidence(transfer: Transfer) -> str:

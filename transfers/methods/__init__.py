@@ -10,3 +10,6 @@ from transfers.methods.c_store import CStore
 METHODS: Mapping[str, Method] = {
     CStore.key: CStore(),
 }
+
+DEFAULT_METHODS: Mapping[str, str] = {"dicom": CStore.key}
+"""By the kind of destination."""

@@ -53,6 +53,8 @@ class Method(Protocol):
 
     key: str
     label: str
+    destination_may_trust_stable_study: bool
+    """Does the whole study appear at once, so that the destination's own "stable" event says it is complete?"""
 
     def preflight(self, entries: Sequence[ManifestEntry], context: SendContext) -> Preflight:
         """Ask which entries the destination would take; sends no instance.
@@ -61,8 +63,10 @@ class Method(Protocol):
         """
         ...
 
-    def send(self, entries: Sequence[ManifestEntry], context: SendContext) -> Iterator[Observation | Occurrence]:
+    def send(self, entries: Sequence[ManifestEntry], context: SendContext) -> Iterator[Observation | Occurrence | None]:
         """Send the entries. Yields as things happen; never raises for a fault of the peer or of a file.
+
+        Yields None at least every 0.2 s while nothing happens, so that what was yielded before can be saved.
 
         When the iterator ends, every entry has at least one observation: `acknowledged`, `refused`,
         `answer-unclear`, `no-answer` (sending began, no answer came), or `not-sent` (it never began,

@@ -30,6 +30,7 @@ class CStore:
 
     key = "c-store"
     label = "C-STORE"
+    destination_may_trust_stable_study = False
 
     def preflight(self, entries: Sequence[ManifestEntry], context: SendContext) -> Preflight:
         """Open the associations of the plan, one after another, and see what would not be accepted.

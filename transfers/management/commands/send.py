@@ -13,7 +13,7 @@ from transfers.management.base import TallymanCommand, destination_named, stop_o
 from transfers.management.inputs import read_manifest
 from transfers.management.outcome import finish, run_one
 from transfers.management.terminal import progress_bar
-from transfers.methods import METHODS, method_for
+from transfers.methods import DEFAULT_METHODS, METHODS
 from transfers.models import Destination, Transfer
 
 
@@ -58,7 +58,7 @@ def _take(study: StudyManifest, destination: Destination, manifest: InputManifes
 
     Raises TransferIsHeld where another process is at it.
     """
-    method = options["method"] or method_for(destination.kind)
+    method = options["method"] or DEFAULT_METHODS[destination.kind]
     worker = queue.this_process()
     unfinished = services.find_unfinished(study, destination=destination, method=method)
     if unfinished is None:

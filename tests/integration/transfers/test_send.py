@@ -1,0 +1,462 @@
+"""`manage.py send` against archives that do right and wrong: the verdict, the evidence and the exit status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pydicom
+import pytest
+
+from audit.models import Evidence
+from tests.commands import destination_for, run, send
+from tests.datasets import unique_uid, write_instance, write_study
+from tests.fakes.acts import Abort, Act, Answer, Close, Die, HalfClose, Raw, Reject, Silence
+from tests.fakes.fixtures import MakeArchive
+from tests.fakes.rows import capped, repeated, yes_to_every_direct_question
+from tests.fakes.script import Script, every
+from tests.peers.orthanc import Orthanc
+from tests.peers.storescp import Storescp
+from transfers.models import Transfer
+
+pytestmark = pytest.mark.django_db
+
+FIND = "1.2.840.10008.5.1.4.1.2.2.1"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "study"
+    folder.mkdir()
+    return folder
+
+
+def uids_of(paths: Iterable[Path]) -> list[str]:
+    return [str(pydicom.dcmread(path, specific_tags=["SOPInstanceUID"]).SOPInstanceUID) for path in paths]
+
+
+# Real archives
+
+
+def test_a_study_sent_to_orthanc_is_committed_and_is_there(orthanc: Orthanc, folder: Path) -> None:
+    uids = uids_of(write_study(folder, 7, series=2))
+
+    outcome = send(destination_for(orthanc), folder)
+
+    assert outcome.exit_code == 0
+    assert (outcome.transfer["verdict"], outcome.transfer["proof"]) == ("committed", "present")
+    assert outcome.transfer["counts"] == {"instances": 7, "confirmed": 7, "refuted": 0, "unproven": 0, "pending": 0}
+    assert set(uids) <= orthanc.instances()
+    assert outcome.kinds(uids[0]) == ["sent", "acknowledged", "present"]
+
+
+def test_a_filter_that_answers_success_is_found_out_by_asking(filtering_orthanc: Orthanc, folder: Path) -> None:
+    uids = uids_of(write_study(folder, 10))
+
+    outcome = send(destination_for(filtering_orthanc), folder)
+
+    assert (outcome.exit_code, outcome.transfer["verdict"]) == (3, "partial")
+    missing = {uid for uid, verdict in outcome.verdicts.items() if verdict == "refuted"}
+    assert missing == set(uids) - filtering_orthanc.instances()
+    assert len(missing) == 2
+
+
+def test_a_filter_that_answers_success_is_unverifiable_where_nothing_is_asked(
+    filtering_orthanc: Orthanc, folder: Path
+) -> None:
+    write_study(folder, 10)
+
+    outcome = send(destination_for(filtering_orthanc), folder, "--verify", "none")
+
+    assert (outcome.exit_code, outcome.transfer["verdict"]) == (5, "unverifiable")
+
+
+def test_a_storescp_that_cannot_be_asked_is_unverifiable(storescp: Storescp, folder: Path) -> None:
+    write_study(folder, 3)
+
+    outcome = send(destination_for(storescp), folder)
+
+    assert (outcome.exit_code, outcome.transfer["verdict"]) == (5, "unverifiable")
+    assert "could not be asked" in outcome.transfer["reason"]
+
+
+def test_a_storescp_that_is_declared_to_store_is_committed_on_its_word(storescp: Storescp, folder: Path) -> None:
+    write_study(folder, 3)
+
+    outcome = send(destination_for(storescp, acknowledgement_means_stored=True), folder, "--verify", "none")
+
+    assert (outcome.exit_code, outcome.transfer["verdict"], outcome.transfer["proof"]) == (
+        0,
+        "committed",
+        "acknowledged",
+    )
+
+
+def test_sending_again_what_our_own_ledger_proved_is_committed(orthanc: Orthanc, folder: Path) -> None:
+    write_study(folder, 3)
+    destination = destination_for(orthanc)
+    first = send(destination, folder)
+
+    again = send(destination, folder)
+
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    assert {each["was_there_before"] for each in again.transfer["instances"]} == {"yes"}
+    assert first.transfer["id"] != again.transfer["id"]
+
+
+def test_other_pixels_under_a_uid_that_is_there_are_never_committed(orthanc: Orthanc, tmp_path: Path) -> None:
+    study, uid = unique_uid(), unique_uid()
+    (old := tmp_path / "old").mkdir()
+    (new := tmp_path / "new").mkdir()
+    write_instance(old, study_instance_uid=study, sop_instance_uid=uid, noise=1)
+    write_instance(new, study_instance_uid=study, sop_instance_uid=uid, noise=2)
+    destination = destination_for(orthanc)
+    first = send(destination, old)
+
+    outcome = send(destination, new)
+
+    assert (first.exit_code, outcome.exit_code) == (0, 5)
+    assert "content that was not compared" in outcome.transfer["reason"]
+
+
+# Answers
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "exit_code", "verdict"),
+    [
+        (Answer(0xA700, error_comment="disk full"), "refused", 3, "partial"),
+        (Answer(0xA900), "refused", 3, "partial"),
+        (Answer(0xC123), "refused", 3, "partial"),
+        (Answer(0x0122), "refused", 3, "partial"),
+        (Answer(0xB000), "acknowledged", 0, "committed"),
+        (Answer(0xB006), "acknowledged", 0, "committed"),
+        (Answer(0xB007), "acknowledged", 0, "committed"),
+        (Answer(0x0111), "answer-unclear", 3, "partial"),
+        (Answer(0x1234), "answer-unclear", 3, "partial"),
+        (Answer(stores=False), "acknowledged", 3, "partial"),
+    ],
+    ids=lambda value: f"{value.status_code:04X}-{value.keeps_the_instance}" if isinstance(value, Answer) else None,
+)
+def test_an_answer_becomes_evidence_and_the_list_decides(
+    archive: MakeArchive, folder: Path, answer: Answer, kind: str, exit_code: int, verdict: str
+) -> None:
+    uids = uids_of(write_study(folder, 4))
+    peer = archive(Script(on_store={uids[1]: answer}))
+
+    outcome = send(destination_for(peer), folder)
+
+    assert (outcome.exit_code, outcome.transfer["verdict"]) == (exit_code, verdict)
+    assert kind in outcome.kinds(uids[1])
+    assert outcome.verdicts[uids[0]] == "confirmed"
+
+
+def test_the_code_and_the_comment_of_a_refusal_are_kept(archive: MakeArchive, folder: Path) -> None:
+    write_study(folder, 1)
+    peer = archive(Script(on_store=Answer(0xA700, error_comment="disk full")))
+
+    outcome = send(destination_for(peer), folder)
+
+    evidence = outcome.transfer["instances"][0]["evidence"]
+    (refused,) = (each["detail"] for each in evidence if each["kind"] == "refused")
+    assert (refused["status_code"], refused["error_comment"]) == ("0xA700", "disk full")
+    assert "0xA700" in outcome.transfer["reason"]
+
+
+def test_all_refused_is_nothing_stored(archive: MakeArchive, folder: Path) -> None:
+    write_study(folder, 3)
+    peer = archive(Script(on_store=Answer(0xA700)))
+
+    outcome = send(destination_for(peer), folder)
+
+    assert (outcome.exit_code, outcome.transfer["verdict"]) == (4, "nothing-stored")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Abort(),
+        Close(),
+        Close(resets=True),
+        HalfClose(),
+        Raw(closes=True),
+        Answer(message_id=999),
+        Answer(sop_instance_uid="2.25.999"),
+        Die(returns_after_seconds=0.2),
+        Abort(stores=True),
+        Close(stores=True),
+    ],
+    ids=repr,
+)
+def test_a_fault_that_happens_once_is_overcome_without_sending_anything_acknowledged_twice(
+    archive: MakeArchive, folder: Path, fault: Act
+) -> None:
+    uids = uids_of(write_study(folder, 6))
+    peer = archive(Script(on_store={3: fault}))
+
+    outcome = send(destination_for(peer, associations=1), folder)
+
+    assert (outcome.exit_code, outcome.transfer["verdict"]) == (0, "committed")
+    assert set(peer.stored) == set(uids)
+    acknowledged = [uid for uid, status_code in peer.log.answers if status_code == 0]
+    repeated_requests = {uid for uid in peer.log.requests if peer.log.requests.count(uid) > 1}
+    assert len(repeated_requests) <= 1
+    assert peer.log.broken_rules == []
+    assert len(acknowledged) >= len(uids) - 1
+
+
+def test_a_poison_instance_is_set_aside_and_the_rest_goes_on(archive: MakeArchive, folder: Path) -> None:
+    uids = uids_of(write_study(folder, 6))
+    peer = archive(Script(on_store={uids[2]: Abort()}))
+
+    outcome = send(destination_for(peer, associations=1), folder)
+
+    assert (outcome.exit_code, outcome.transfer["verdict"]) == (3, "partial")
+    assert {uid for uid, verdict in outcome.verdicts.items() if verdict != "confirmed"} == {uids[2]}
+    assert "no-answer" in outcome.kinds(uids[2])
+
+
+def test_an_archive_that_never_answers_is_given_up_in_time(archive: MakeArchive, folder: Path) -> None:
+    uids = uids_of(write_study(folder, 2))
+    peer = archive(Script(on_store=Silence()))
+
+    outcome = send(destination_for(peer, dimse_timeout_seconds=0.3), folder)
+
+    assert (outcome.exit_code, outcome.transfer["verdict"]) == (4, "nothing-stored")
+    assert "no-answer" in outcome.kinds(uids[0])
+
+
+def test_a_slow_answer_is_waited_for(archive: MakeArchive, folder: Path) -> None:
+    write_study(folder, 3)
+    peer = archive(Script(on_store=Answer(delay_seconds=0.3)))
+
+    outcome = send(destination_for(peer), folder)
+
+    assert outcome.exit_code == 0
+
+
+# Associations
+
+
+@pytest.mark.parametrize(
+    "reject",
+    [Reject(1, 1, 1), Reject(1, 1, 2), Reject(1, 1, 3), Reject(1, 1, 7), Reject(1, 2, 1), Reject(1, 2, 2)],
+    ids=repr,
+)
+def test_a_rejected_association_sends_nothing_and_says_why(archive: MakeArchive, folder: Path, reject: Reject) -> None:
+    write_study(folder, 2)
+    peer = archive(Script(on_association=reject))
+
+    outcome = send(destination_for(peer), folder)
+
+    assert (outcome.exit_code, outcome.transfer["verdict"]) == (4, "nothing-stored")
+    assert outcome.transfer["reason"].startswith(
+        "Nothing was sent by this transfer; what was there before could not be asked"
+    )
+    assert peer.log.requests == []
+
+
+def test_nobody_there_is_nothing_stored_and_says_what_to_check(archive: MakeArchive, folder: Path) -> None:
+    write_study(folder, 2)
+    peer = archive()
+    destination = destination_for(peer)
+    peer.die()
+
+    outcome = send(destination, folder)
+
+    assert (outcome.exit_code, outcome.transfer["verdict"]) == (4, "nothing-stored")
+    assert "could not be asked" in outcome.transfer["reason"]
+
+
+def test_a_sop_class_that_is_not_accepted_stops_the_study_before_the_first_byte(
+    archive: MakeArchive, folder: Path
+) -> None:
+    study = unique_uid()
+    write_instance(folder, study_instance_uid=study)
+    mr = write_instance(folder, study_instance_uid=study, sop_class_uid="1.2.840.10008.5.1.4.1.1.4")
+    peer = archive(Script(without_sop_classes=["1.2.840.10008.5.1.4.1.1.4"]))
+
+    outcome = send(destination_for(peer), folder)
+
+    assert (outcome.exit_code, outcome.transfer["verdict"]) == (4, "nothing-stored")
+    assert peer.log.requests == []
+    details = [each["detail"]["reason"] for each in instance_of(outcome.transfer, mr)["evidence"] if each["kind"] == "not-sent"]
+    assert "MR Image Storage" in details[0]
+
+
+def instance_of(transfer: dict[str, object], path: Path) -> dict[str, list[dict[str, dict[str, str]]]]:
+    (uid,) = uids_of([path])
+    instances: list[dict[str, object]] = transfer["instances"]  # type: ignore[assignment]
+    return next(each for each in instances if each["sop_instance_uid"] == uid)  # type: ignore[return-value]
+
+
+def test_send_what_can_goes_on_without_what_cannot_be_sent(archive: MakeArchive, folder: Path) -> None:
+    study = unique_uid()
+    write_instance(folder, study_instance_uid=study)
+    mr = write_instance(folder, study_instance_uid=study, sop_class_uid="1.2.840.10008.5.1.4.1.1.4")
+    peer = archive(Script(without_sop_classes=["1.2.840.10008.5.1.4.1.1.4"]))
+
+    outcome = send(destination_for(peer), folder, "--send-what-can")
+
+    assert (outcome.exit_code, outcome.transfer["verdict"]) == (3, "partial")
+    assert outcome.verdicts[uids_of([mr])[0]] == "refuted"
+
+
+def test_an_archive_that_serves_one_association_at_a_time_is_no_error(archive: MakeArchive, folder: Path) -> None:
+    write_study(folder, 20)
+    peer = archive(Script(associations_at_once=1))
+
+    outcome = send(destination_for(peer, associations=4), folder)
+
+    assert outcome.exit_code == 0
+
+
+# Lists
+
+
+@pytest.mark.parametrize(
+    ("script", "exit_code"),
+    [
+        (Script(without_sop_classes=[FIND]), 5),
+        (Script(on_find=Answer(0xA700)), 5),
+        (Script(on_find=Answer(0xC001)), 5),
+        (Script(on_find=Abort()), 5),
+        (Script(on_find=Close()), 5),
+        (Script(rows=capped(2)), 0),
+        (Script(rows=repeated(3)), 0),
+        (Script(rows=yes_to_every_direct_question), 5),
+        (Script(late_seconds=0.2), 0),
+    ],
+    ids=["not-offered", "A700", "C001", "aborts", "closes", "capped", "repeated", "invents", "late"],
+)
+def test_a_list_is_believed_only_as_far_as_it_goes(
+    archive: MakeArchive, folder: Path, script: Script, exit_code: int
+) -> None:
+    write_study(folder, 5)
+
+    outcome = send(destination_for(archive(script)), folder)
+
+    assert outcome.exit_code == exit_code
+
+
+def test_an_instance_that_is_hidden_from_every_list_is_refuted(archive: MakeArchive, folder: Path) -> None:
+    uids = uids_of(write_study(folder, 5))
+
+    outcome = send(destination_for(archive(Script(hides=[uids[4]]))), folder)
+
+    assert (outcome.exit_code, outcome.verdicts[uids[4]]) == (3, "refuted")
+
+
+@pytest.mark.parametrize("before", [Answer(0xA700), Answer(stores=False), Abort()], ids=repr)
+def test_what_breaks_off_in_the_list_never_makes_a_study_committed(
+    archive: MakeArchive, folder: Path, before: Act
+) -> None:
+    write_study(folder, 10)
+    breaks_off: Callable[[object], Act | None] = lambda turn: Answer(0xA700) if turn.number > 5 else None  # type: ignore[attr-defined]  # noqa: E731
+    peer = archive(Script(on_store=every(5, before), on_row=breaks_off))
+
+    outcome = send(destination_for(peer), folder)
+
+    assert outcome.exit_code in {3, 5}
+
+
+# Input
+
+
+def test_a_study_with_conflicting_files_is_not_sent_and_the_other_study_is(archive: MakeArchive, folder: Path) -> None:
+    uid, study = unique_uid(), unique_uid()
+    write_instance(folder, study_instance_uid=study, sop_instance_uid=uid, noise=1, name="a")
+    write_instance(folder, study_instance_uid=study, sop_instance_uid=uid, noise=2, name="b")
+    write_instance(folder, study_instance_uid=study, name="c")
+    good = write_study(folder, 2)
+
+    outcome = send(destination_for(archive()), folder)
+
+    assert outcome.exit_code == 4
+    verdicts = {each["study_instance_uid"]: each["verdict"] for each in outcome.document["transfers"]}
+    assert verdicts == {study: "nothing-stored", str(pydicom.dcmread(good[0]).StudyInstanceUID): "committed"}
+    assert [each["kind"] for each in outcome.document["skipped"]] == ["conflict"]
+    committed = next(each for each in outcome.document["transfers"] if each["verdict"] == "committed")
+    assert committed["reason"].endswith("files of the input could not be read and are not part of this")
+
+
+def test_a_broken_file_keeps_the_study_from_being_simply_committed(archive: MakeArchive, folder: Path) -> None:
+    first, *_ = write_study(folder, 3)
+    (folder / "broken.dcm").write_bytes(first.read_bytes()[:700])
+
+    outcome = send(destination_for(archive()), folder)
+
+    assert (outcome.exit_code, outcome.transfer["verdict"]) == (6, "committed")
+    assert outcome.transfer["reason"].endswith("1 files of the input could not be read and are not part of this")
+
+
+def test_input_without_a_study_is_wrong_usage(archive: MakeArchive, folder: Path) -> None:
+    (folder / "readme.txt").write_text("nothing here")
+
+    outcome = send(destination_for(archive()), folder)
+
+    assert outcome.exit_code == 2
+    assert outcome.document == {
+        "transfers": [],
+        "skipped": [
+            {"path": str(folder / "readme.txt"), "kind": "not-dicom", "reason": outcome.document["skipped"][0]["reason"]}
+        ],
+    }
+
+
+def test_a_path_that_is_not_there_is_wrong_usage(archive: MakeArchive, folder: Path) -> None:
+    outcome = send(destination_for(archive()), folder / "nowhere")
+
+    assert outcome.exit_code == 2
+
+
+# Verify
+
+
+def test_a_transfer_can_be_asked_about_later(archive: MakeArchive, folder: Path) -> None:
+    uids = uids_of(write_study(folder, 3))
+    peer = archive()
+    sent = send(destination_for(peer), folder, "--verify", "none")
+
+    outcome = run("verify", sent.transfer["id"], "--json")
+
+    assert (sent.exit_code, outcome.exit_code) == (5, 0)
+    assert outcome.kinds(uids[0]) == ["sent", "acknowledged", "present"]
+    assert outcome.transfer["id"] == sent.transfer["id"]
+
+
+def test_a_study_that_loses_an_instance_later_is_found_out(archive: MakeArchive, folder: Path) -> None:
+    uids = uids_of(write_study(folder, 3))
+    peer = archive()
+    sent = send(destination_for(peer), folder)
+    del peer.stored[uids[1]]
+
+    outcome = run("verify", sent.transfer["id"], "--json")
+
+    assert (sent.exit_code, outcome.exit_code) == (0, 3)
+    assert outcome.verdicts[uids[1]] == "refuted"
+
+
+def test_files_can_be_asked_about_without_sending_them(archive: MakeArchive, folder: Path) -> None:
+    paths = write_study(folder, 3)
+    peer = archive()
+    peer.hold(*paths)
+    destination = destination_for(peer)
+
+    outcome = run("verify", folder, "--to", destination.name, "--json")
+
+    assert (outcome.exit_code, outcome.transfer["method"]) == (0, None)
+    assert peer.log.requests == []
+    assert Evidence.objects.exclude(kind="present").count() == 0
+    assert Transfer.objects.get().state == "finished"
+
+
+def test_files_that_are_not_there_are_refuted(archive: MakeArchive, folder: Path) -> None:
+    write_study(folder, 2)
+    destination = destination_for(archive())
+
+    outcome = run("verify", folder, "--to", destination.name, "--json")
+
+    assert (outcome.exit_code, outcome.transfer["verdict"]) == (4, "nothing-stored")
+
+

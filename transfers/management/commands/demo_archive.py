@@ -1,0 +1,80 @@
+"""`manage.py demo_archive`: a DICOM archive on this machine, to try Tallyman with."""
+
+from __future__ import annotations
+
+import errno
+import signal
+from argparse import ArgumentParser
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from transfers.demo_archive import DEFAULT_AE_TITLE, DemoArchive, accept_private_sop_classes
+from transfers.endpoints import validate_ae_title
+from transfers.exit_codes import ExitCode
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+PORTS = range(65536)
+
+
+class Command(BaseCommand):
+    """Runs until it is told to stop by SIGTERM or Ctrl-C."""
+
+    help = "Runs a DICOM archive on 127.0.0.1 that stores to a folder and answers C-ECHO, C-STORE and C-FIND."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--port", type=int, required=True, help="port to listen on; 0: one that is free")
+        parser.add_argument("--folder", type=Path, required=True, help="where to store; made if it is not there")
+        parser.add_argument("--ae-title", default=DEFAULT_AE_TITLE, help=f"AE title (default: {DEFAULT_AE_TITLE})")
+
+    def handle(self, *_args: Any, port: int, folder: Path, ae_title: str, **_options: Any) -> None:
+        stop = _stop_event()
+        archive = self._opened(port, folder.absolute(), ae_title)
+        accept_private_sop_classes()
+        _listen(archive)
+        self.stdout.write(
+            f"Demo archive {archive.ae_title} listening on {archive.host}:{archive.port}, "
+            f"storing to {archive.store.folder}"
+        )
+        self.stdout.flush()
+        stop.wait()
+        archive.stop()
+
+    def _opened(self, port: int, folder: Path, ae_title: str) -> DemoArchive:
+        if port not in PORTS:
+            raise _wrong_usage(f"{port} is not a port: give a number from 1 to 65535, or 0 for one that is free.")
+        try:
+            return DemoArchive(folder, port=port, ae_title=validate_ae_title(ae_title))
+        except ValueError as error:
+            raise _wrong_usage(f"{error} Give another one with --ae-title.") from error
+        except OSError as error:
+            raise _wrong_usage(
+                f"{folder} cannot be written to ({error.strerror}). Give another folder with --folder, "
+                "or make it writable for the user who runs this."
+            ) from error
+
+
+def _stop_event() -> Event:
+    """Set when the process is told to stop; taken before anything begins, so that no signal comes too early."""
+    stop = Event()
+    for number in STOP_SIGNALS:
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _listen(archive: DemoArchive) -> None:
+    try:
+        archive.start()
+    except OSError as error:
+        reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be listened on ({error.strerror})"
+        raise _wrong_usage(
+            f"Port {archive.port} {reason}. Give another with --port (0: one that is free), "
+            "or end the program that listens there."
+        ) from error
+
+
+def _wrong_usage(message: str) -> CommandError:
+    return CommandError(message, returncode=ExitCode.WRONG_USAGE)

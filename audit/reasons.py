@@ -32,7 +32,10 @@ class StudyFindings:
 
 
 def reason_of(verdict: StudyVerdict, findings: StudyFindings) -> str:
-    """One or two plain sentences. "A part is stored" is never said unless one instance is confirmed."""
+    """One or two plain sentences, for any verdict but pending.
+
+    That a part is stored is never said unless one instance is confirmed.
+    """
     sentences = [_SENTENCES[verdict](findings)]
     if findings.contradictions:
         sentences.append(
@@ -121,16 +124,11 @@ def _unverifiable(findings: StudyFindings) -> str:
     return f"{head}: {_rest(findings)}{_why_not_asked(findings)}"
 
 
-def _pending(findings: StudyFindings) -> str:
-    return f"{findings.count(InstanceVerdict.PENDING):,} of {_instances(findings.total)} are still to be decided"
-
-
 _SENTENCES = {
     StudyVerdict.COMMITTED: _committed,
     StudyVerdict.PARTIAL: _partial,
     StudyVerdict.NOTHING_STORED: _nothing_stored,
     StudyVerdict.UNVERIFIABLE: _unverifiable,
-    StudyVerdict.PENDING: _pending,
 }
 
 

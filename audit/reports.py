@@ -26,6 +26,15 @@ def counts_of(audit: Audit) -> dict[str, int]:
     return {"instances": counted.total(), **{verdict.value: counted[verdict] for verdict in InstanceVerdict}}
 
 
+def reason_for(audit: Audit) -> str:
+    """The sentence that explains the verdict; of an open audit, how much is still to be decided."""
+    if audit.is_sealed:
+        return audit.reason
+    counts = counts_of(audit)
+    total, pending = counts["instances"], counts[InstanceVerdict.PENDING]
+    return f"Not judged yet: {pending:,} of {total:,} instances are still to be decided."
+
+
 def instance_documents(audit: Audit) -> Iterator[dict[str, Any]]:
     """Every instance in the order of the manifest, with the evidence of the whole chain; in chunks, for any size."""
     chain = audit.chain()

@@ -10,7 +10,7 @@ from django.core.management.base import OutputWrapper
 
 from audit.entries import Skipped
 from audit.models import Audit
-from audit.reports import counts_of, instance_documents
+from audit.reports import counts_of, instance_documents, reason_for
 from audit.verdicts import StudyVerdict
 from transfers.methods import METHODS
 from transfers.models import Transfer
@@ -27,7 +27,7 @@ def transfer_summary(transfer: Transfer) -> dict[str, Any]:
         "state": transfer.state,
         "verdict": audit.verdict,
         "proof": audit.proof or None,
-        "reason": audit.reason,
+        "reason": reason_for(audit),
         "destination_may_trust_stable_study": _may_trust_stable_study(transfer, audit),
         "counts": counts_of(audit),
     }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from audit.manifest import InputUnreadable, read_input
-
 from audit.entries import InputManifest
+from audit.inputs import InputUnreadable
+from audit.manifest import read_input
 from transfers.management.base import wrong_usage
 
 

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from audit.entries import Skipped
 from audit.models import Evidence
-from audit.reports import counts_of
+from audit.reports import counts_of, reason_for
 from transfers.models import Transfer
 from transfers.progress import Progress, Watcher
 from transfers.states import State
@@ -89,7 +89,7 @@ def print_verdicts(stream: OutputWrapper, transfers: Sequence[Transfer]) -> None
     console.print(table)
     for transfer in transfers:
         console.print(f"\n{transfer.public_id} ({transfer.state})", highlight=False, style="dim")
-        console.print(escape(transfer.audit.reason or "Not judged yet: the transfer is not finished."), highlight=False)
+        console.print(escape(reason_for(transfer.audit)), highlight=False)
 
 
 def print_skipped(stream: OutputWrapper, skipped: Iterable[Skipped]) -> None:

@@ -1,0 +1,199 @@
+"""Reads the identifying elements of an encoded data set, and judges whether it is there to its end.
+
+A cut file is the prefix of a whole one: so where the elements end before the file does, the rest decides. If it could
+be the beginning of one more element the file is cut; if it cannot, it does not belong to the data set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydicom.datadict import dictionary_has_tag, repeater_has_tag
+
+from audit.byte_sources import SKIPPED_AT_ONCE, Window
+from audit.elements import (
+    HEADER_SIZES,
+    Encoding,
+    EndMissing,
+    Header,
+    HeaderCut,
+    NotFollowed,
+    Outline,
+    VrUnknown,
+    step_over,
+    tag_name,
+    walk,
+)
+from audit.left_out import broken, cut
+from audit.second_opinion import values_by_pydicom
+
+ROWS = 0x00280010
+FIRST_PIXEL_DATA = 0x7FE00008
+IDENTIFYING = frozenset({0x00080016, 0x00080018, 0x0020000D, 0x0020000E})
+WANTED = IDENTIFYING | {ROWS}
+ZERO_BYTES = "zero bytes"
+DISORDER = "its elements are not in ascending order"
+
+
+@dataclass(slots=True)
+class Contents:
+    """What was read of a data set."""
+
+    values: dict[int, bytes]
+    end: int
+    """Where the data set ends, in the source that it was read from."""
+    notes: list[str]
+
+
+def read_contents(window: Window, start: int, declared: Encoding) -> Contents:
+    """The identifying elements of the data set that begins at `start` and should end with the source.
+
+    Raises LeftOut where it does not, or where pydicom cannot read it either.
+    """
+    encoding = declared.found_at(window, start)
+    reading = _Reading(window, start, encoding)
+    if encoding is not declared:
+        reading.notes.append(
+            f"the data set is encoded with{'out' * encoding.is_implicit} VRs, unlike its transfer syntax"
+        )
+    try:
+        reading.follow()
+        if reading.outline.values.keys() >= IDENTIFYING:
+            return Contents(reading.outline.values, reading.outline.position, reading.notes)
+    except NotFollowed as lost:
+        reading.note_lost(lost.position)
+    return Contents(values_by_pydicom(window, start, encoding, WANTED), window.find_size(), reading.notes)
+
+
+def describe_rest(window: Window, start: int, size: int) -> str:
+    """What the bytes from `start` on are, if not elements. Raises LeftOut where they are another DICOM file."""
+    content_start = _first_not_zero(window, start, size)
+    if b"DICM" in (window.read(start + 128, 4), window.read(content_start, 4)):
+        raise broken(f"a second DICOM file follows in the same file, at byte {start}, and would be lost")
+    return f"{size - start} {ZERO_BYTES if content_start == size else 'bytes that are no elements'}"
+
+
+def note_of_rest(rest: str) -> str:
+    return f"after the data set, and no part of it: {rest}"
+
+
+class _Reading:
+    """A walk over one data set that goes on after elements in the wrong order, and judges where it ends."""
+
+    def __init__(self, window: Window, start: int, encoding: Encoding) -> None:
+        self.window = window
+        self.encoding = encoding
+        self.outline = Outline(start)
+        self.notes: list[str] = []
+        self._highest_tag = -1
+
+    def follow(self) -> None:
+        """Walk to the end of the source. Raises LeftOut and NotFollowed."""
+        self._walk()
+        while self.outline.position != (size := self.window.find_size()):
+            if not self._goes_on(size):
+                return
+            self._walk()
+        if ROWS in self.outline.values and self._highest_tag < FIRST_PIXEL_DATA:
+            self.notes.append("it has Rows (0028,0010) but no pixel data")
+
+    def note_lost(self, position: int) -> None:
+        """Say that the walk cannot go on at a position. Raises LeftOut where nothing but zeros is left."""
+        tag = tag_name(self.outline.last_tag)
+        if _first_not_zero(self.window, position, size := self.window.find_size()) == size:
+            raise broken(f"nothing but zeros is left of the file from byte {position} on, inside its element {tag}")
+        self.notes.append(f"from its element {tag} on it was not checked whether the file is whole")
+
+    def _walk(self) -> None:
+        try:
+            walk(self.window, self.outline, self.encoding, WANTED)
+        except EndMissing:
+            raise broken(f"the file ends inside its element {tag_name(self.outline.last_tag)}") from None
+        except (HeaderCut, VrUnknown):
+            pass
+        finally:
+            self._highest_tag = max(self._highest_tag, self.outline.last_tag)
+
+    def _goes_on(self, size: int) -> bool:
+        """Whether one more element follows, though not in order; else everything is said about what follows instead."""
+        position = self.outline.position
+        if position > size:
+            return self._judge_overrun(size)
+        rest = describe_rest(self.window, position, size)
+        if rest.endswith(ZERO_BYTES):
+            return self._end(rest)
+        try:
+            header = self.encoding.header(self.window, position)
+        except HeaderCut:
+            return self._judge_cut_header(size, rest)
+        except VrUnknown:
+            return self._judge_unknown_vr(rest)
+        if not self._is_credible(header[0]) or position + header[3] + header[2] > size:
+            return self._end(rest)
+        self._step_over(header)
+        return True
+
+    def _step_over(self, header: Header) -> None:
+        tag = header[0]
+        before = self.outline.values.get(tag)
+        try:
+            step_over(self.window, self.outline, self.encoding, header, WANTED)
+        except EndMissing:
+            raise broken(f"the file ends inside its element {tag_name(tag)}") from None
+        if before is not None and self.outline.values[tag] != before:
+            raise broken(f"its element {tag_name(tag)} is there twice, with different values")
+        if DISORDER not in self.notes:
+            self.notes.append(DISORDER)
+
+    def _judge_overrun(self, size: int) -> bool:
+        outline = self.outline
+        rest = describe_rest(self.window, outline.last_start, size)
+        if self._is_credible(outline.last_tag):
+            raise cut(tag_name(outline.last_tag), outline.position - size)
+        outline.position, outline.last_tag = outline.last_start, outline.tag_before
+        self._highest_tag = outline.last_tag
+        return self._end(rest)
+
+    def _judge_cut_header(self, size: int, rest: str) -> bool:
+        start = self.window.read(self.outline.position, size - self.outline.position)
+        tag = self.encoding.tag(start.ljust(4, b"\xff"))
+        is_credible = len(start) < 4 or self._is_credible(tag)
+        if not self.encoding.is_implicit and len(start) >= 6:
+            is_credible = start[4:6] in HEADER_SIZES
+        if is_credible and tag > self.outline.last_tag:
+            raise broken("the file ends inside the header of an element")
+        return self._end(rest)
+
+    def _judge_unknown_vr(self, rest: str) -> bool:
+        tag = self.encoding.item_header(self.window, self.outline.position)[0]
+        if tag > self.outline.last_tag and is_known(tag):
+            self.outline.last_tag = tag
+            raise NotFollowed(self.outline.position)
+        return self._end(rest)
+
+    def _is_credible(self, tag: int) -> bool:
+        """Whether an element header is more than a coincidence: it has a VR, or a tag that is known or private."""
+        return not self.encoding.is_implicit or is_known(tag)
+
+    def _end(self, rest: str) -> bool:
+        """Take what follows for no part of the data set, which is safe only after an image's last element."""
+        if self._highest_tag < 0:
+            raise broken("what follows its file meta group is no data set in its transfer syntax")
+        if self._highest_tag < FIRST_PIXEL_DATA:
+            raise broken(f"its elements end at {tag_name(self._highest_tag)}, before any pixel data; then come {rest}")
+        self.notes.append(note_of_rest(rest))
+        return False
+
+
+def is_known(tag: int) -> bool:
+    """Whether the tag is in PS3.6, a group length, or private."""
+    return bool(tag >> 16 & 1) or tag & 0xFFFF == 0 or dictionary_has_tag(tag) or repeater_has_tag(tag)
+
+
+def _first_not_zero(window: Window, position: int, size: int) -> int:
+    while position < size:
+        piece = window.read(position, SKIPPED_AT_ONCE)
+        if content := piece.lstrip(b"\0"):
+            return position + len(piece) - len(content)
+        position += len(piece)
+    return size

@@ -1,0 +1,19 @@
+"""Text that comes from files, made fit to be shown: nothing in it can command a terminal or break a line."""
+
+from __future__ import annotations
+
+QUOTED_CHARACTERS = 80
+
+
+def quoted(value: str) -> str:
+    """A value of an element in quotes, cut where it is long, with everything escaped that is not printable ASCII."""
+    return ascii(value if len(value) <= QUOTED_CHARACTERS else value[:QUOTED_CHARACTERS] + "...")
+
+
+def printable(name: str) -> str:
+    """The name of a file with everything escaped that is not printable."""
+    if name.isprintable():
+        return name
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in name
+    )

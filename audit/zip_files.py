@@ -41,7 +41,8 @@ class ZipFiles:
     """ZIP files kept open, the latest few. For one thread."""
 
     def __init__(self, limits: InputLimits | None = None) -> None:
-        self._limits = limits or InputLimits()
+        """Without limits, only for what was read within limits before."""
+        self._limits = limits
         self._open: OrderedDict[str, zipfile.ZipFile] = OrderedDict()
 
     def get(self, path: str) -> zipfile.ZipFile:
@@ -60,10 +61,8 @@ class ZipFiles:
         # Opening a pipe that has taken the file's place meanwhile would block for ever.
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise OSError("it is not a regular file any more")
-        with open(path, "rb") as file:
-            size = _directory_size(file)
-        if size > self._limits.max_members * DIRECTORY_BYTES_PER_MEMBER:
-            raise zipfile.BadZipFile(f"it has more members than the limit of {self._limits.max_members} (max_members)")
+        if self._limits:
+            _check_directory(path, self._limits.max_members)
         return zipfile.ZipFile(path)
 
 
@@ -118,11 +117,16 @@ _ZIP64_END_SIGNATURE = b"PK\x06\x06"
 _LONGEST_COMMENT = 65535
 
 
-def _directory_size(file: IO[bytes]) -> int:
-    """How large the central directory says it is; 0 where its end is not found, which `zipfile` will complain about.
+def _check_directory(path: str, max_members: int) -> None:
+    """Refuse far too many members: `zipfile` makes an object of each before they can be counted."""
+    with open(path, "rb") as file:
+        size = _directory_size(file)
+    if size > max_members * DIRECTORY_BYTES_PER_MEMBER:
+        raise zipfile.BadZipFile(f"it has more members than the limit of {max_members} (max_members)")
 
-    `zipfile` makes an object of each of its records before anything can be counted.
-    """
+
+def _directory_size(file: IO[bytes]) -> int:
+    """How large the central directory says it is; 0 where its end is not found, which `zipfile` will complain about."""
     size = file.seek(0, os.SEEK_END)
     longest = _ZIP64_END.size + _ZIP64_LOCATOR_SIZE + _END.size + _LONGEST_COMMENT
     file.seek(max(0, size - longest))

@@ -6,54 +6,15 @@ with 10,000 members is parsed once a thread. A plain file costs five system call
 
 from __future__ import annotations
 
-import lzma
 import os
-import zipfile
-import zlib
-from collections import OrderedDict
 from types import TracebackType
 from typing import IO, Protocol, Self
 
 from audit.entries import ManifestEntry
+from audit.zip_files import ZIP_ERRORS, ZipFiles, descriptor
 from transfers.errors import SourceFileChanged, SourceFileUnreadable
 
-ZIP_FILES_KEPT_OPEN = 4
 SKIPPED_AT_ONCE = 65536
-ZIP_ERRORS = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    KeyError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    ValueError,
-)
-"""Everything that `zipfile` raises over a damaged, encrypted or unknown kind of archive."""
-
-
-class ZipFiles:
-    """ZIP files kept open, the latest few. For one thread."""
-
-    def __init__(self) -> None:
-        self._open: OrderedDict[str, zipfile.ZipFile] = OrderedDict()
-
-    def get(self, entry: ManifestEntry) -> zipfile.ZipFile:
-        """The ZIP file that holds the entry, as it was when the manifest was taken."""
-        archive = self._open.pop(entry.path, None)
-        if archive is None:
-            # Before it is opened: opening a pipe that has taken its place meanwhile would block for ever.
-            _check_unchanged(os.stat(entry.path), entry)
-            archive = zipfile.ZipFile(entry.path)
-        self._open[entry.path] = archive
-        if len(self._open) > ZIP_FILES_KEPT_OPEN:
-            self._open.popitem(last=False)[1].close()
-        return archive
-
-    def close(self) -> None:
-        while self._open:
-            self._open.popitem()[1].close()
 
 
 class _Content(Protocol):
@@ -104,8 +65,8 @@ class _Member:
     """A Part 10 file within a ZIP file. Its CRC is known to be right before the last bytes are handed out."""
 
     def __init__(self, entry: ManifestEntry, zip_files: ZipFiles) -> None:
-        archive = zip_files.get(entry)
-        self._descriptor = _descriptor(archive)
+        archive = zip_files.get(entry.path)
+        self._descriptor = descriptor(archive)
         self._left = entry.data_set_size
         _check_unchanged(os.fstat(self._descriptor), entry)
         self._stream: IO[bytes] = archive.open(entry.member)
@@ -223,11 +184,6 @@ class InstanceReaders:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _descriptor(archive: zipfile.ZipFile) -> int:
-    assert archive.fp is not None
-    return archive.fp.fileno()
 
 
 def _check_unchanged(found: os.stat_result, entry: ManifestEntry) -> None:

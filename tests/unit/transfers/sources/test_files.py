@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from audit.entries import ManifestEntry
-from transfers.errors import SourceFileChanged, SourceFileUnreadable
-from transfers.sources.files import ZIP_FILES_KEPT_OPEN, InstanceReader, InstanceReaders
+from audit.zip_files import KEPT_OPEN
+from transfers.errors import SourceError, SourceFileChanged, SourceFileUnreadable
+from transfers.sources.files import InstanceReader, InstanceReaders
 
 DATA_SET = bytes(range(256)) * 40
 FILE_META = b"\0" * 128 + b"DICM" + b"meta"
@@ -33,9 +34,9 @@ def entry_of(path: Path, *, member: str = "", data_set_size: int = len(DATA_SET)
     )
 
 
-def read_all(reader: InstanceReader, buffer_size: int = 4096) -> bytes:
+def read_all(reader: InstanceReader, buffer_size: int = 4096, *, into: bytearray | None = None) -> bytes:
     buffer = memoryview(bytearray(buffer_size))
-    content = bytearray()
+    content = bytearray() if into is None else into
     while length := reader.readinto(buffer):
         content += buffer[:length]
     return bytes(content)
@@ -130,12 +131,12 @@ def test_a_pipe_in_place_of_the_file_is_refused_at_once(
     path.unlink()
     os.mkfifo(path)
 
-    with pytest.raises(SourceFileChanged):
+    with pytest.raises(SourceError):
         InstanceReader(entry)
 
 
 @pytest.mark.parametrize("buffer_size", [1000, 1 << 20])
-@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_member_of_a_zip_file_is_read_byte_for_byte(tmp_path: Path, compression: int, buffer_size: int) -> None:
     path = write_zip(tmp_path / "study.zip", {"a": FILE_META + DATA_SET}, compression)
 
@@ -170,13 +171,12 @@ def test_a_member_with_a_wrong_crc_raises_before_its_last_bytes_are_handed_out(t
     content = bytearray(path.read_bytes())
     content[200] ^= 1
     path.write_bytes(content)
-    handed_out = 0
+    handed_out = bytearray()
 
-    buffer = memoryview(bytearray(4096))
     with InstanceReader(entry_of(path, member="a")) as reader, pytest.raises(SourceFileUnreadable, match="CRC"):
-        while length := reader.readinto(buffer):
-            handed_out += length
-    assert handed_out < len(DATA_SET)
+        read_all(reader, into=handed_out)
+
+    assert len(handed_out) < len(DATA_SET)
 
 
 def test_a_member_that_ends_early_is_unreadable(zip_file: Path) -> None:
@@ -197,8 +197,14 @@ def test_a_file_that_is_no_zip_file_is_unreadable(file: Path) -> None:
 
 
 def test_a_zip_file_is_parsed_once_for_all_its_members(zip_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened = []
-    monkeypatch.setattr(zipfile, "ZipFile", lambda path, real=zipfile.ZipFile: opened.append(path) or real(path))
+    opened: list[str] = []
+
+    class CountedZipFile(zipfile.ZipFile):
+        def __init__(self, path: str) -> None:
+            opened.append(path)
+            super().__init__(path)
+
+    monkeypatch.setattr(zipfile, "ZipFile", CountedZipFile)
 
     with InstanceReaders() as readers:
         for member in ("a/instance", "b", "a/instance"):
@@ -216,7 +222,7 @@ def test_no_more_than_a_few_zip_files_are_kept_open(tmp_path: Path) -> None:
         for path in paths:
             with readers.open(entry_of(path, member="a")) as reader:
                 assert read_all(reader) == DATA_SET
-        assert len(os.listdir("/proc/self/fd")) == before + ZIP_FILES_KEPT_OPEN
+        assert len(os.listdir("/proc/self/fd")) == before + KEPT_OPEN
     assert len(os.listdir("/proc/self/fd")) == before
 
 

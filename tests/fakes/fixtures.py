@@ -1,4 +1,4 @@
-"""Fixtures for the fakes: scripted archives, as many as a test needs."""
+"""Fixtures for the fakes: scripted archives and bare SCUs, as many as a test needs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from contextlib import ExitStack
 from typing import Protocol
 
 import pytest
+from pydicom.uid import ExplicitVRLittleEndian
 
 from tests.fakes.archive import Archive
+from tests.fakes.requestor import Peer, Requestor
 from tests.fakes.script import Script
 
 
@@ -19,6 +21,14 @@ class MakeArchive(Protocol):
     def __call__(
         self, script: Script | None = None, *, ae_title: str = "SCRIPTED", tls: ssl.SSLContext | None = None
     ) -> Archive: ...
+
+
+class Request(Protocol):
+    """Connects a bare SCU that is closed with the test."""
+
+    def __call__(
+        self, peer: Peer, *sop_class_uids: str, transfer_syntax_uid: str = ExplicitVRLittleEndian
+    ) -> Requestor: ...
 
 
 @pytest.fixture
@@ -32,3 +42,17 @@ def archive() -> Iterator[MakeArchive]:
             return stack.enter_context(Archive(script, ae_title=ae_title, tls=tls))
 
         yield start
+
+
+@pytest.fixture
+def request_of() -> Iterator[Request]:
+    """Connections of a bare SCU, not yet associated: `request_of(peer, *sop_class_uids)`."""
+    opened: list[Requestor] = []
+
+    def connect(peer: Peer, *sop_class_uids: str, transfer_syntax_uid: str = ExplicitVRLittleEndian) -> Requestor:
+        opened.append(Requestor(peer, *sop_class_uids, transfer_syntax_uid=transfer_syntax_uid))
+        return opened[-1]
+
+    yield connect
+    for requestor in opened:
+        requestor.link.close()

@@ -1,4 +1,4 @@
-"""SCUs to try the scripted archive with: pynetdicom's, and a bare one that swallows anything."""
+"""pynetdicom's SCU, to try the scripted archive with."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from pynetdicom.association import Association
 
 from tests.fakes.archive import Archive
 from tests.fakes.finding import STUDY_ROOT_FIND
-from tests.integration.fakes.requestor import Requestor
 
 VERIFICATION = "1.2.840.10008.1.1"
 
 Associate = Callable[[Archive], Association]
-Request = Callable[..., Requestor]
 
 
 @pytest.fixture
@@ -36,17 +34,3 @@ def associate() -> Iterator[Associate]:
     for association in opened:
         if association.is_established:
             association.abort()
-
-
-@pytest.fixture
-def request_of() -> Iterator[Request]:
-    """A connection of a bare SCU to an archive, not yet associated."""
-    opened: list[Requestor] = []
-
-    def connect(archive: Archive, *sop_class_uids: str) -> Requestor:
-        opened.append(Requestor(archive, *sop_class_uids))
-        return opened[-1]
-
-    yield connect
-    for requestor in opened:
-        requestor.link.close()

@@ -13,10 +13,10 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage
 from tests.certificates import CertificateAuthority
 from tests.datasets import write_instance
 from tests.fakes.acts import GARBAGE, Abort, Answer, Close, Raw, Reject, Silence
-from tests.fakes.fixtures import MakeArchive
+from tests.fakes.fixtures import MakeArchive, Request
 from tests.fakes.link import A_ABORT, A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_RELEASE_RP, Ended
 from tests.fakes.script import Script
-from tests.integration.fakes.conftest import Associate, Request
+from tests.integration.fakes.conftest import Associate
 from tests.peers.programs import program
 
 

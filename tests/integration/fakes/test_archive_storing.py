@@ -29,10 +29,10 @@ from tests.fakes.acts import (
     Silence,
 )
 from tests.fakes.archive import Archive
-from tests.fakes.fixtures import MakeArchive
+from tests.fakes.fixtures import MakeArchive, Request
 from tests.fakes.link import A_ABORT, Ended
 from tests.fakes.script import Script, every, from_number
-from tests.integration.fakes.conftest import Associate, Request
+from tests.integration.fakes.conftest import Associate
 from tests.peers.programs import program
 
 

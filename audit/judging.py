@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from audit.models import Audit, Evidence, InstanceAudit
-from audit.observations import EvidenceKind
+from audit.observations import MEANING, EvidenceKind, Family
 from audit.reasons import StudyFindings, reason_of
 from audit.verdicts import (
     Fact,
@@ -42,11 +42,11 @@ def judgements_of(audit: Audit) -> dict[str, InstanceJudgement]:
     }
 
 
-def judge_audit(audit: Audit, *, nothing_could_be_asked: bool = False) -> None:
+def judge_audit(audit: Audit) -> None:
     """Write every instance's verdict, and set (not save) the audit's verdict, proof and reason."""
     judgements = judgements_of(audit)
     _write_judgements(audit, judgements)
-    _set_verdict(audit, judgements, nothing_could_be_asked=nothing_could_be_asked)
+    _set_verdict(audit, judgements)
 
 
 def judge_open_audit(audit: Audit) -> Counter[InstanceVerdict]:
@@ -131,7 +131,7 @@ def _write_judgements(audit: Audit, judgements: Mapping[str, InstanceJudgement])
             )
 
 
-def _set_verdict(audit: Audit, judgements: Mapping[str, InstanceJudgement], *, nothing_could_be_asked: bool) -> None:
+def _set_verdict(audit: Audit, judgements: Mapping[str, InstanceJudgement]) -> None:
     grounds: Counter[tuple[InstanceVerdict, Ground]] = Counter(
         (judgement.verdict, judgement.ground) for judgement in judgements.values()
     )
@@ -147,11 +147,22 @@ def _set_verdict(audit: Audit, judgements: Mapping[str, InstanceJudgement], *, n
             grounds=grounds,
             contradictions=sum(judgement.is_contradiction for judgement in judgements.values()),
             explanations=_explanations(audit),
-            nothing_could_be_asked=nothing_could_be_asked,
+            was_asked=_was_asked(audit),
             files_left_out=audit.files_left_out,
         ),
     )
 
+
+_PROVING = {Family.COMMITMENT, Family.PRESENCE, Family.CONTENT}
+_ASKED = [kind for kind, (families, _) in MEANING.items() if _PROVING & set(families)]
+
+
+def _was_asked(audit: Audit) -> bool:
+    return Evidence.objects.filter(instance__audit__in=audit.chain(), kind__in=_ASKED).exists()
+
+
+HELD_BACK = "held_back"
+"""Code of what was not sent for the sake of others, whose own reason explains it."""
 
 _EXPLAINED = (
     EvidenceKind.NOT_SENT,
@@ -181,6 +192,8 @@ def _explanations(audit: Audit) -> dict[EvidenceKind, Counter[str]]:
 
 def _explanation(detail: Mapping[str, Any]) -> str:
     """The status code with its meaning, else the reason, as the sender or probe wrote it."""
+    if detail.get("code") == HELD_BACK:
+        return ""
     if status_code := detail.get("status_code"):
         return f"{status_code} {detail.get('meaning', '')}".strip()
     return str(detail.get("reason", ""))

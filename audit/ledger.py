@@ -161,15 +161,12 @@ class Ledger:
                 for chunk in chunks(ids):
                     rows.filter(pk__in=chunk).update(was_there_before=answer)
 
-    def close(self, *, nothing_could_be_asked: bool = False) -> Audit:
-        """Judge every instance and the study, and seal the audit.
-
-        `nothing_could_be_asked`: the destination was not reached by this transfer at all.
-        """
+    def close(self) -> Audit:
+        """Judge every instance and the study, and seal the audit."""
         self.flush()
         with transaction.atomic():
             self._lock()
-            judge_audit(self.audit, nothing_could_be_asked=nothing_could_be_asked)
+            judge_audit(self.audit)
             self.audit.sealed_at = timezone.now()
             self.audit.save(update_fields=["verdict", "proof", "reason", "sealed_at"])
         return self.audit

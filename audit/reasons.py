@@ -19,8 +19,8 @@ class StudyFindings:
     contradictions: int = 0
     explanations: Mapping[EvidenceKind, Counter[str]] = field(default_factory=dict)
     """What was said with evidence of a kind, and how often."""
-    nothing_could_be_asked: bool = False
-    """The destination was not reached by this transfer at all."""
+    was_asked: bool = True
+    """Whether the destination was asked at all after sending."""
     files_left_out: int = 0
 
     def count(self, verdict: InstanceVerdict) -> int:
@@ -98,13 +98,13 @@ def _partial(findings: StudyFindings) -> str:
 
 def _nothing_stored(findings: StudyFindings) -> str:
     grounds = {ground for _, ground in findings.grounds}
-    if findings.nothing_could_be_asked and grounds == {Ground.NOT_SENT}:
-        because = _because(findings, Ground.NOT_SENT)
-        return f"Nothing was sent by this transfer; what was there before could not be asked{because}"
+    if grounds == {Ground.NOT_SENT}:
+        asked = "could not be asked" if findings.was_asked else "was not asked"
+        return f"Nothing was sent by this transfer; what was there before {asked}{_because(findings, Ground.NOT_SENT)}"
     subject = (
-        "The one instance is not at the destination"
+        "The one instance was not stored"
         if findings.total == 1
-        else (f"None of the {findings.total:,} instances is at the destination")
+        else (f"None of the {findings.total:,} instances was stored")
     )
     return f"{subject}: {_rest(findings)}"
 
@@ -155,6 +155,8 @@ def _because(findings: StudyFindings, ground: Ground) -> str:
 
 
 def _why_not_asked(findings: StudyFindings) -> str:
+    if not findings.was_asked:
+        return ". The destination was not asked afterwards"
     said = findings.explanations.get(EvidenceKind.PROBE_FAILED, Counter())
     if not said:
         return ""

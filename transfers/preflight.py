@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from django.utils import timezone
 
 from audit.entries import ManifestEntry
+from audit.judging import HELD_BACK
 from audit.ledger import entries_of
 from audit.models import InstanceAudit
 from audit.observations import EvidenceKind, Observation
 from audit.verdicts import WasThereBefore
 from transfers import queue
-from transfers.errors import AssociationError
+from transfers.errors import AssociationError, NoPresentationContext
 from transfers.methods.base import Preflight
 from transfers.probes.base import Listing
 from transfers.progress import Progress
@@ -24,12 +26,20 @@ ATTEMPTS = 3
 WAIT_SECONDS = 1.0
 
 
+class HeldBack(NamedTuple):
+    """An instance that is not sent now, and why."""
+
+    sop_instance_uid: str
+    reason: str
+    code: str
+
+
 def preflight(run: Run) -> list[ManifestEntry]:
     """Ask what the destination would take and what it holds already; returns what is to be sent now."""
     queue.move(run.transfer, State.PREFLIGHT)
     instances = instances_to_send(run.transfer.audit)
     held_back = _conflicting(run, instances)
-    uids_held_back = {uid for uid, _ in held_back}
+    uids_held_back = {each.sop_instance_uid for each in held_back}
     candidates = [
         entry
         for entry in entries_of(instances, run.transfer.study_instance_uid)
@@ -44,11 +54,11 @@ def preflight(run: Run) -> list[ManifestEntry]:
         if stops_all:
             candidates = []
     _record_not_sent(run, held_back)
-    uids_held_back = {uid for uid, _ in held_back}
+    uids_held_back = {each.sop_instance_uid for each in held_back}
     return [entry for entry in candidates if entry.sop_instance_uid not in uids_held_back]
 
 
-def _conflicting(run: Run, instances: Sequence[InstanceAudit]) -> list[tuple[str, str]]:
+def _conflicting(run: Run, instances: Sequence[InstanceAudit]) -> list[HeldBack]:
     """What is held back because the input holds two contents under one UID: the study, or only those when told so."""
     conflicting = {instance.sop_instance_uid for instance in instances if instance.is_conflicting}
     if not conflicting:
@@ -59,14 +69,18 @@ def _conflicting(run: Run, instances: Sequence[InstanceAudit]) -> list[tuple[str
         f"for {len(conflicting)} of the instances"
     )
     if run.transfer.send_what_can:
-        return [(uid, own) for uid in conflicting]
-    return [(instance.sop_instance_uid, own if instance.is_conflicting else others) for instance in instances]
+        return [HeldBack(uid, own, "conflict") for uid in conflicting]
+    return [
+        HeldBack(uid, own, "conflict") if uid in conflicting else HeldBack(uid, others, HELD_BACK)
+        for uid in (instance.sop_instance_uid for instance in instances)
+    ]
 
 
 def _list_what_is_there(run: Run) -> set[str]:
     """List what the destination holds of the study, and note it the first time.
 
-    Returns what a run before must have brought there: listed now, and not there when the transfer began.
+    Returns what an interrupted run must have brought there: listed now, and not there when the transfer began. A retry
+    sends whatever it was asked to.
     """
     if run.transfer.verify == "none":
         return set()
@@ -74,9 +88,9 @@ def _list_what_is_there(run: Run) -> set[str]:
     listing = run.probe.list_present(run.entries, run.probe_context)
     for occurrence in listing.occurrences:
         run.record(occurrence)
-    run.is_reached |= len(listing.unknown) < len(run.entries)
     if is_first:
         _note(run, listing)
+    if is_first or run.transfer.audit.continues is not None:
         return set()
     not_ours = run.transfer.audit.instances.filter(was_there_before=WasThereBefore.YES)
     return set(listing.present) - set(not_ours.values_list("sop_instance_uid", flat=True))
@@ -87,26 +101,25 @@ def _note(run: Run, listing: Listing) -> None:
     queue.record_event(run.transfer, "was_there_before", present=len(listing.present), unknown=len(listing.unknown))
 
 
-def _ask_what_would_be_taken(run: Run, entries: Sequence[ManifestEntry]) -> tuple[list[tuple[str, str]], bool]:
+def _ask_what_would_be_taken(run: Run, entries: Sequence[ManifestEntry]) -> tuple[list[HeldBack], bool]:
     """What is held back, each with its reason, and whether nothing at all is to be sent."""
     try:
         answer = _preflight_with_retries(run, entries)
     except AssociationError as error:
-        return [(entry.sop_instance_uid, str(error)) for entry in entries], True
-    run.is_reached = True
+        return [HeldBack(entry.sop_instance_uid, str(error), error.code) for entry in entries], True
     for occurrence in answer.occurrences:
         run.record(occurrence)
     if not answer.unsendable:
         return [], False
-    unsendable = list(answer.unsendable.items())
+    unsendable = [HeldBack(uid, reason, NoPresentationContext.code) for uid, reason in answer.unsendable.items()]
     if run.transfer.send_what_can:
         return unsendable, False
     others = (
         f"Held back, because {len(unsendable)} other instances of the study could not be sent "
         "(--send-what-can goes on without them)"
     )
-    rest = [(entry.sop_instance_uid, others) for entry in entries if entry.sop_instance_uid not in answer.unsendable]
-    return unsendable + rest, True
+    rest = [entry.sop_instance_uid for entry in entries if entry.sop_instance_uid not in answer.unsendable]
+    return unsendable + [HeldBack(uid, others, HELD_BACK) for uid in rest], True
 
 
 def _preflight_with_retries(run: Run, entries: Sequence[ManifestEntry]) -> Preflight:
@@ -120,11 +133,11 @@ def _preflight_with_retries(run: Run, entries: Sequence[ManifestEntry]) -> Prefl
     raise AssertionError("unreachable")
 
 
-def _record_not_sent(run: Run, held_back: Sequence[tuple[str, str]]) -> None:
+def _record_not_sent(run: Run, held_back: Sequence[HeldBack]) -> None:
     if not held_back or run.stop.is_set():
         return
     run.ledger.begin_round()
     now = timezone.now()
-    for uid, reason in held_back:
-        run.ledger.record(Observation(uid, EvidenceKind.NOT_SENT, now, {"reason": reason}))
+    for uid, reason, code in held_back:
+        run.ledger.record(Observation(uid, EvidenceKind.NOT_SENT, now, {"code": code, "reason": reason}))
     run.ledger.flush()

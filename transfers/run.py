@@ -28,8 +28,6 @@ class Run:
     """The whole manifest."""
     stop: Event
     watch: Watcher
-    is_reached: bool = False
-    """Whether the destination answered anything in this run."""
     has_sent: bool = False
 
     @property

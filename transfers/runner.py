@@ -101,7 +101,6 @@ def send(run: Run, entries: Sequence[ManifestEntry]) -> None:
     for seen in run.method.send(entries, run.send_context):
         if isinstance(seen, Observation):
             run.ledger.record(seen)
-            run.is_reached |= seen.kind is not EvidenceKind.NOT_SENT
             if seen.kind in _ANSWERS:
                 done += 1
                 done_bytes += sizes[seen.sop_instance_uid]
@@ -121,7 +120,6 @@ def verify(run: Run) -> None:
     for seen in run.probe.verify(run.entries, run.probe_context):
         if isinstance(seen, Observation):
             run.ledger.record(seen)
-            run.is_reached |= seen.kind is not EvidenceKind.PROBE_FAILED
             done += 1
         elif seen is not None:
             run.record(seen)
@@ -132,5 +130,5 @@ def verify(run: Run) -> None:
 
 def close(run: Run) -> None:
     """Judge and seal."""
-    run.ledger.close(nothing_could_be_asked=not run.is_reached)
+    run.ledger.close()
     queue.move(run.transfer, State.FINISHED, verdict=run.transfer.audit.verdict)

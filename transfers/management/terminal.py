@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import IO, TextIO, cast
 
 from django.core.management.base import OutputWrapper
+from django.db.models import Count
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -16,6 +17,7 @@ from rich.table import Table
 
 from audit.entries import Skipped
 from audit.models import Evidence
+from audit.observations import EvidenceKind
 from audit.reports import counts_of, reason_for
 from transfers.models import Transfer
 from transfers.progress import Progress, Watcher
@@ -28,6 +30,7 @@ _WORDS = {
 }
 _REDRAW_SECONDS = 0.1
 _SKIPPED_SHOWN = 20
+_UID_END = 12
 _STYLES = {"committed": "green", "partial": "yellow", "nothing-stored": "red", "unverifiable": "magenta"}
 
 
@@ -71,25 +74,30 @@ class _Watch:
 
 
 def print_verdicts(stream: OutputWrapper, transfers: Sequence[Transfer]) -> None:
-    """The verdict table: a row a transfer, its reason below."""
+    """The verdict table, a row a transfer; below it each transfer's reason, with the study in full."""
     console = _console(stream)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in ("Study", "Instances", "Evidence", "Verdict", "Proof", "Speed"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, justify="right" if column in {"Instances", "Speed"} else "left", no_wrap=True)
     for transfer in transfers:
-        verdict = transfer.audit.verdict
-        table.add_row(
-            transfer.study_instance_uid,
-            f"{counts_of(transfer.audit)['instances']:,}",
-            _evidence(transfer),
-            f"[{_STYLES.get(verdict, 'default')}]{verdict}[/]",
-            transfer.audit.proof or "-",
-            _speed(transfer),
-        )
+        table.add_row(*_row(transfer))
     console.print(table)
     for transfer in transfers:
-        console.print(f"\n{transfer.public_id} ({transfer.state})", highlight=False, style="dim")
+        console.print(f"\n{transfer.study_instance_uid}", highlight=False, style="bold")
         console.print(escape(reason_for(transfer.audit)), highlight=False)
+        console.print(f"transfer {transfer.public_id} ({transfer.state})", highlight=False, style="dim")
+
+
+def _row(transfer: Transfer) -> tuple[str, ...]:
+    verdict = transfer.audit.verdict
+    return (
+        f"…{transfer.study_instance_uid[-_UID_END:]}",
+        f"{counts_of(transfer.audit)['instances']:,}",
+        _evidence(transfer),
+        f"[{_STYLES.get(verdict, 'default')}]{verdict}[/]",
+        transfer.audit.proof or "-",
+        _speed(transfer),
+    )
 
 
 def print_skipped(stream: OutputWrapper, skipped: Iterable[Skipped]) -> None:
@@ -111,12 +119,10 @@ def _console(stream: OutputWrapper) -> Console:
 
 
 def _evidence(transfer: Transfer) -> str:
-    """How many instances have evidence of each kind, in the order of a transfer."""
-    kinds = Evidence.objects.filter(instance__audit=transfer.audit).values_list("kind", "instance_id").distinct()
-    counts: dict[str, int] = {}
-    for kind, _ in kinds.order_by("kind"):
-        counts[kind] = counts.get(kind, 0) + 1
-    return ", ".join(f"{count:,} {kind}" for kind, count in counts.items()) or "none"
+    """How many instances have evidence of each kind, a line each, in the order of a transfer."""
+    rows = Evidence.objects.filter(instance__audit=transfer.audit).values_list("kind")
+    counts = dict(rows.annotate(Count("instance", distinct=True)).order_by())
+    return "\n".join(f"{counts[kind]:,} {kind}" for kind in EvidenceKind if kind in counts) or "none"
 
 
 def _speed(transfer: Transfer) -> str:
@@ -124,7 +130,7 @@ def _speed(transfer: Transfer) -> str:
     if attempt is None or attempt.ended_at is None:
         return "-"
     seconds = max((attempt.ended_at - attempt.started_at).total_seconds(), 0.001)
-    return f"{attempt.instances / seconds:,.0f}/s, {_megabytes(attempt.size_bytes, seconds)}"
+    return f"{attempt.instances / seconds:,.0f}/s\n{_megabytes(attempt.size_bytes, seconds)}"
 
 
 def _megabytes(size_bytes: int, seconds: float) -> str:

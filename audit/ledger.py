@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from audit.entries import ManifestEntry, StudyManifest
 from audit.judging import judge_audit, judgements_of
-from audit.models import Audit, Evidence, InstanceAudit
+from audit.models import Audit, InstanceAudit
 from audit.observations import EvidenceKind, Observation
+from audit.rows import EvidenceRow, copy_instances, insert_evidence, insert_instances, write_digests
 from audit.verdicts import Policy, WasThereBefore
 
 _Value = TypeVar("_Value")
@@ -39,13 +40,7 @@ def open_audit(study: StudyManifest, *, destination_public_id: UUID, policy: Pol
         files_left_out=files_left_out,
         opened_at=timezone.now(),
     )
-    InstanceAudit.objects.bulk_create(
-        (
-            _instance_of(audit, position, entry, is_conflicting=entry.sop_instance_uid in study.conflicts)
-            for position, entry in enumerate(study.entries)
-        ),
-        batch_size=CHUNK_ROWS,
-    )
+    insert_instances(audit, study)
     return audit
 
 
@@ -62,10 +57,7 @@ def continue_audit(before: Audit, policy: Policy) -> Audit:
         last_round=before.last_round,
         opened_at=timezone.now(),
     )
-    InstanceAudit.objects.bulk_create(
-        (_again(audit, instance) for instance in before.instances.order_by("position").iterator()),
-        batch_size=CHUNK_ROWS,
-    )
+    copy_instances(before, audit)
     return audit
 
 
@@ -95,7 +87,7 @@ class Ledger:
         self.audit = audit
         self._instance_ids: dict[str, int] = dict(audit.instances.values_list("sop_instance_uid", "id"))
         self._round = audit.last_round
-        self._rows: list[Evidence] = []
+        self._rows: list[EvidenceRow] = []
         self._digests: dict[int, str] = {}
         self._flushed_at = time.monotonic()
 
@@ -118,15 +110,7 @@ class Ledger:
         detail = observation.detail
         if observation.kind is EvidenceKind.SENT and (sha256 := detail.get("sha256")):
             self._digests[instance_id] = sha256
-        self._rows.append(
-            Evidence(
-                instance_id=instance_id,
-                kind=observation.kind,
-                round=self._round,
-                at=observation.at,
-                detail=dict(detail),
-            )
-        )
+        self._rows.append(EvidenceRow(instance_id, observation.kind.value, self._round, observation.at, detail))
         if len(self._rows) >= BATCH_ROWS:
             self.flush()
 
@@ -145,8 +129,8 @@ class Ledger:
             return
         with transaction.atomic():
             self._lock()
-            Evidence.objects.bulk_create(self._rows)
-            _write_digests(self._digests)
+            insert_evidence(self._rows)
+            write_digests(self._digests)
         self._rows = []
         self._digests = {}
 
@@ -185,53 +169,3 @@ class Ledger:
 
 def chunks(values: Sequence[_Value], size: int = CHUNK_ROWS) -> Iterator[Sequence[_Value]]:
     return (values[start : start + size] for start in range(0, len(values), size))
-
-
-def _write_digests(digests: Mapping[int, str]) -> None:
-    InstanceAudit.objects.bulk_update(
-        [InstanceAudit(pk=pk, sha256=sha256) for pk, sha256 in digests.items()], ["sha256"], batch_size=CHUNK_ROWS
-    )
-
-
-def _instance_of(audit: Audit, position: int, entry: ManifestEntry, *, is_conflicting: bool) -> InstanceAudit:
-    return InstanceAudit(
-        audit=audit,
-        position=position,
-        sop_instance_uid=entry.sop_instance_uid,
-        sop_class_uid=entry.sop_class_uid,
-        series_instance_uid=entry.series_instance_uid,
-        transfer_syntax_uid=entry.transfer_syntax_uid,
-        data_set_size=entry.data_set_size,
-        path=entry.path,
-        member=entry.member,
-        data_set_offset=entry.data_set_offset,
-        modified_ns=entry.modified_ns,
-        file_size=entry.file_size,
-        notes=list(entry.notes),
-        is_conflicting=is_conflicting,
-    )
-
-
-def _again(audit: Audit, instance: InstanceAudit) -> InstanceAudit:
-    """The same instance in the audit that continues: what was found stays, the verdict is open again."""
-    values = {name: getattr(instance, name) for name in _COPIED}
-    return InstanceAudit(audit=audit, **values)
-
-
-_COPIED = (
-    "position",
-    "sop_instance_uid",
-    "sop_class_uid",
-    "series_instance_uid",
-    "transfer_syntax_uid",
-    "data_set_size",
-    "path",
-    "member",
-    "data_set_offset",
-    "modified_ns",
-    "file_size",
-    "notes",
-    "is_conflicting",
-    "sha256",
-    "was_there_before",
-)

@@ -146,12 +146,29 @@ def _rest(findings: StudyFindings) -> str:
 
 
 def _because(findings: StudyFindings, ground: Ground) -> str:
-    kind = _EXPLAINED_BY.get(ground)
-    said = findings.explanations.get(kind, Counter()) if kind else Counter[str]()
+    """What was said with it: the most frequent reason of that ground, or how what is absent had been answered."""
+    if ground is Ground.ABSENT:
+        answers = [f"{word}: {said}" for kind, word in _ANSWERED.items() if (said := _said(findings, kind))]
+        return f" ({', '.join(answers)})" if answers else ""
+    said = _said(findings, _EXPLAINED_BY[ground]) if ground in _EXPLAINED_BY else ""
+    return f" ({said})" if said else ""
+
+
+_ANSWERED = {
+    EvidenceKind.REFUSED: "refused",
+    EvidenceKind.ANSWER_UNCLEAR: "answered unclearly",
+    EvidenceKind.NOT_SENT: "not sent",
+    EvidenceKind.NO_ANSWER: "sent without an answer",
+}
+
+
+def _said(findings: StudyFindings, kind: EvidenceKind) -> str:
+    """The most frequent explanation of evidence of a kind."""
+    said = findings.explanations.get(kind, Counter())
     if not said:
         return ""
     (most, _), *others = said.most_common()
-    return f" ({most.rstrip('.')}{'; and other reasons' if others else ''})"
+    return f"{most.rstrip('.')}{'; and other reasons' if others else ''}"
 
 
 def _why_not_asked(findings: StudyFindings) -> str:

@@ -106,11 +106,11 @@ def test_sending_again_what_our_own_ledger_proved_is_committed(orthanc: Orthanc,
 
 
 def test_other_pixels_under_a_uid_that_is_there_are_never_committed(orthanc: Orthanc, tmp_path: Path) -> None:
-    study, uid = unique_uid(), unique_uid()
+    uids = {name: unique_uid() for name in ("study_instance_uid", "series_instance_uid", "sop_instance_uid")}
     (old := tmp_path / "old").mkdir()
     (new := tmp_path / "new").mkdir()
-    write_instance(old, study_instance_uid=study, sop_instance_uid=uid, noise=1)
-    write_instance(new, study_instance_uid=study, sop_instance_uid=uid, noise=2)
+    write_instance(old, **uids, noise=1)  # type: ignore[arg-type]
+    write_instance(new, **uids, noise=2)  # type: ignore[arg-type]
     destination = destination_for(orthanc)
     first = send(destination, old)
 
@@ -342,7 +342,7 @@ def test_an_instance_that_is_hidden_from_every_list_is_refuted(archive: MakeArch
     assert (outcome.exit_code, outcome.verdicts[uids[4]]) == (3, "refuted")
 
 
-@pytest.mark.parametrize("before", [Answer(0xA700), Answer(stores=False), Abort()], ids=repr)
+@pytest.mark.parametrize("before", [Answer(0xA700), Answer(stores=False)], ids=["refused", "dropped"])
 def test_what_breaks_off_in_the_list_never_makes_a_study_committed(
     archive: MakeArchive, folder: Path, before: Act
 ) -> None:

@@ -12,7 +12,7 @@ from transfers import queue
 from transfers.methods import METHODS
 from transfers.methods.base import Method, SendContext
 from transfers.models import Transfer
-from transfers.probes import PROBES
+from transfers.probes import DEFAULT_PROBES, PROBES
 from transfers.probes.base import Probe, ProbeContext
 from transfers.progress import Watcher
 from transfers.selection import uids_begun
@@ -36,11 +36,11 @@ class Run:
 
     @property
     def probe(self) -> Probe:
-        return PROBES[self.transfer.destination.kind]
+        return PROBES[DEFAULT_PROBES[self.transfer.destination.kind]]
 
     @property
     def send_context(self) -> SendContext:
-        return SendContext(endpoint=self.transfer.destination.endpoint, stop=self.stop)
+        return SendContext(self.transfer.destination.endpoint, options=self.transfer.options, stop=self.stop)
 
     @property
     def probe_context(self) -> ProbeContext:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -33,6 +35,7 @@ def create_transfer(
     destination: Destination,
     method: str | None,
     verify: str,
+    options: Mapping[str, Any] | None = None,
     send_what_can: bool = False,
     files_left_out: int = 0,
     worker: str = "",
@@ -48,6 +51,7 @@ def create_transfer(
     transfer = Transfer.objects.create(
         destination=destination,
         method=method,
+        options=dict(options or {}),
         verify=verify,
         sends=method is not None,
         send_what_can=send_what_can,
@@ -78,13 +82,23 @@ def find_unfinished(study: StudyManifest, *, destination: Destination, method: s
     )
 
 
-def resume(transfer: Transfer, worker: str) -> None:
-    """Take up an unfinished transfer again: what has no answer yet is sent.
+def resume(
+    transfer: Transfer,
+    worker: str,
+    *,
+    verify: str,
+    send_what_can: bool = False,
+    options: Mapping[str, Any] | None = None,
+) -> None:
+    """Take up an unfinished transfer again, as asked for now: what has no answer yet is sent.
 
     Raises TransferIsHeld while another process works on it.
     """
-    queue.claim(transfer, worker)
-    queue.record_event(transfer, "resumed")
+    with transaction.atomic():
+        queue.claim(transfer, worker)
+        transfer.verify, transfer.send_what_can, transfer.options = verify, send_what_can, dict(options or {})
+        transfer.save(update_fields=["verify", "send_what_can", "options"])
+        queue.record_event(transfer, "resumed", verify=verify, send_what_can=send_what_can)
 
 
 def retry(transfer: Transfer, worker: str = "") -> None:

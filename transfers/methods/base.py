@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Protocol
+from typing import Any, Protocol
 
 from audit.entries import ManifestEntry
 from audit.observations import Observation, Occurrence
@@ -35,6 +35,8 @@ class SendContext:
 
     endpoint: DicomEndpoint
     reconnect: ReconnectPolicy = field(default_factory=ReconnectPolicy)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Values for fields of the method's Options; what is not given keeps its default."""
     stop: Event = field(default_factory=Event)
     """Set from outside to stop: what is under way is finished or abandoned within seconds, nothing new begins."""
 
@@ -53,6 +55,8 @@ class Method(Protocol):
 
     key: str
     label: str
+    Options: type[Any]
+    """A frozen dataclass; each field has `help`, `minimum` and `maximum` in its metadata."""
     destination_may_trust_stable_study: bool
     """Does the whole study appear at once, so that the destination's own "stable" event says it is complete?"""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event, Lock
 
@@ -31,6 +32,19 @@ class CStore:
     key = "c-store"
     label = "C-STORE"
     destination_may_trust_stable_study = False
+
+    @dataclass(frozen=True, slots=True)
+    class Options:
+        """What may be said for one transfer."""
+
+        associations: int = field(
+            default=0,
+            metadata={
+                "help": "how many associations side by side, in place of the destination's",
+                "minimum": 1,
+                "maximum": 32,
+            },
+        )
 
     def preflight(self, entries: Sequence[ManifestEntry], context: SendContext) -> Preflight:
         """Open the associations of the plan, one after another, and see what would not be accepted.
@@ -78,7 +92,8 @@ class _Sending:
         self._stopped_at: float | None = None
         self._lock = Lock()
         self._all_ended = Event()
-        count = max(1, min(context.endpoint.associations, len(entries)))
+        associations = CStore.Options(**context.options).associations or context.endpoint.associations
+        count = max(1, min(associations, len(entries)))
         self._running = count
         shop = Shop(queue, self._fleet, self.journal, context.reconnect)
         self._senders = [Sender(shop, context.endpoint, self._one_ended) for _ in range(count)]

@@ -9,11 +9,12 @@ from typing import Any
 
 from audit.entries import InputManifest, StudyManifest
 from transfers import queue, services
-from transfers.management.base import TallymanCommand, destination_named, stop_on_signal
+from transfers.management.base import TallymanCommand, destination_named, stop_on_signal, wrong_usage
 from transfers.management.inputs import read_manifest
 from transfers.management.outcome import finish, run_one
 from transfers.management.terminal import progress_bar
 from transfers.methods import DEFAULT_METHODS, METHODS
+from transfers.methods.options import WrongOption, parse_options
 from transfers.models import Destination, Transfer
 
 
@@ -26,12 +27,17 @@ class Command(TallymanCommand):
         parser.add_argument(
             "--method", choices=sorted(METHODS), help="how to send (default: by the kind of destination)"
         )
+        parser.add_argument(
+            "--option", action="append", default=[], metavar="KEY=VALUE", help="of the method; repeatable"
+        )
         parser.add_argument("--verify", choices=["none", "presence"], help="default: the destination's policy")
         parser.add_argument("--send-what-can", action="store_true", help="go on without what cannot be sent")
         parser.add_argument("--json", action="store_true", help="print the report as one JSON document")
 
     def run(self, **options: Any) -> None:
         destination = destination_named(options["to"])
+        options["method"] = options["method"] or DEFAULT_METHODS[destination.kind]
+        options["option"] = _options(options)
         manifest = read_manifest(options["paths"])
         stop = Event()
         transfers, held = [], []
@@ -53,19 +59,26 @@ class Command(TallymanCommand):
         finish(self.stdout, transfers, manifest.skipped, as_json=options["json"], is_incomplete=bool(held))
 
 
+def _options(options: dict[str, Any]) -> dict[str, int]:
+    try:
+        return parse_options(METHODS[options["method"]].Options, options["option"])
+    except WrongOption as error:
+        raise wrong_usage(str(error)) from error
+
+
 def _take(study: StudyManifest, destination: Destination, manifest: InputManifest, options: dict[str, Any]) -> Transfer:
     """The unfinished transfer of the same files, taken up again, or a new one.
 
     Raises TransferIsHeld where another process is at it.
     """
-    method = options["method"] or DEFAULT_METHODS[destination.kind]
     worker = queue.this_process()
-    unfinished = services.find_unfinished(study, destination=destination, method=method)
+    unfinished = services.find_unfinished(study, destination=destination, method=options["method"])
     if unfinished is None:
         return services.create_transfer(
             study,
             destination=destination,
-            method=method,
+            method=options["method"],
+            options=options["option"],
             verify=options["verify"] or destination.verify,
             send_what_can=options["send_what_can"],
             files_left_out=manifest.left_out,

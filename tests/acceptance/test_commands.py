@@ -72,7 +72,7 @@ def test_check_tells_what_an_archive_accepts_and_exits_by_it(shell: Shell, archi
 
     assert (peer_is_there.returncode, peer_is_gone.returncode) == (0, 1)
     assert "CT Image Storage" in peer_is_there.stdout
-    assert "No connection could be made" in peer_is_gone.stdout
+    assert "Connection refused" in peer_is_gone.stdout
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from django.core.exceptions import ValidationError
 from django.db.models import ProtectedError
 from django.forms.models import model_to_dict
 
+from transfers.connections import describe
 from transfers.management.base import TallymanCommand, destination_named, wrong_usage
-from transfers.management.connection import print_connection
 from transfers.models import Destination
 from transfers.wire.connection_test import test_connection
 
@@ -83,7 +83,8 @@ class Command(TallymanCommand):
 
     def run_check(self, options: dict[str, Any]) -> None:
         report = test_connection(destination_named(options["name"]).endpoint)
-        print_connection(self.stdout, report)
+        for line in describe(report):
+            self.stdout.write(line)
         if not report.is_ok:
             self.stdout.flush()
             sys.exit(1)

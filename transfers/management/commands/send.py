@@ -72,17 +72,20 @@ def _take(study: StudyManifest, destination: Destination, manifest: InputManifes
     Raises TransferIsHeld where another process is at it.
     """
     worker = queue.this_process()
+    asked_for = {
+        "verify": options["verify"] or destination.verify,
+        "send_what_can": options["send_what_can"],
+        "options": options["option"],
+    }
     unfinished = services.find_unfinished(study, destination=destination, method=options["method"])
     if unfinished is None:
         return services.create_transfer(
             study,
             destination=destination,
             method=options["method"],
-            options=options["option"],
-            verify=options["verify"] or destination.verify,
-            send_what_can=options["send_what_can"],
             files_left_out=manifest.left_out,
             worker=worker,
+            **asked_for,
         )
-    services.resume(unfinished, worker)
+    services.resume(unfinished, worker, **asked_for)
     return unfinished

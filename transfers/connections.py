@@ -1,0 +1,43 @@
+"""A connection report in plain words, for the terminal and the admin site. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from pydicom.uid import UID
+
+from transfers.wire.connection_test import ConnectionReport
+
+
+def describe(report: ConnectionReport) -> Iterator[str]:
+    """What matters first: does it answer, can it be asked afterwards, what does it take."""
+    if report.is_ok:
+        yield f"C-ECHO answered with success in {report.seconds * 1000:,.0f} ms."
+    elif report.echo_status_code is not None:
+        yield f"C-ECHO answered with status 0x{report.echo_status_code:04X}."
+    if report.error:
+        yield report.error
+    if not report.is_reachable:
+        return
+    if report.implementation_version_name:
+        yield f"It calls itself {report.implementation_version_name}."
+    yield (
+        "It offers Study Root C-FIND: what arrived can be verified by presence."
+        if report.can_be_listed
+        else "It does not offer Study Root C-FIND: what arrived cannot be verified by presence."
+    )
+    yield from _accepted(report)
+
+
+def _accepted(report: ConnectionReport) -> Iterator[str]:
+    """The storage SOP classes, those with the same transfer syntaxes on one line."""
+    if not report.accepted:
+        yield "It accepts no storage SOP class."
+        return
+    classes: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+    for sop_class, syntaxes in report.accepted.items():
+        classes[syntaxes].append(UID(sop_class).name)
+    yield f"It accepts {len(report.accepted)} storage SOP classes:"
+    for syntaxes, names in sorted(classes.items(), key=lambda item: -len(item[1])):
+        yield f"{', '.join(UID(syntax).name for syntax in syntaxes)}: {', '.join(sorted(names))}"

@@ -11,6 +11,7 @@ TransferError
 ├── SourceError
 │   └── SourceFileChanged       SourceFileUnreadable
 ├── ListingFailed
+│   └── ListingRefused          ListingEndless
 └── TransferStopped
 """
 
@@ -154,6 +155,20 @@ class ListingFailed(TransferError):
 
     code = "listing_failed"
     retriable = True
+
+
+class ListingRefused(ListingFailed):
+    """The destination refuses the question (PS3.4 C.4.1.1.4). Check what our AE title may ask there."""
+
+    code = "listing_refused"
+    retriable = False
+
+
+class ListingEndless(ListingFailed):
+    """The destination's list did not end. Its log may say why."""
+
+    code = "listing_endless"
+    retriable = False
 
 
 class TransferStopped(TransferError):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Iterator
+from inspect import getsource
 from itertools import product
 from pathlib import Path
 from pkgutil import iter_modules
@@ -28,6 +30,7 @@ from audit.verdicts import (
 from transfers.errors import AssociationError, SourceError, TransferError
 from transfers.exit_codes import WORST_FIRST, ExitCode, exit_code_of
 from transfers.management import commands
+from transfers.probes import absence, c_find
 from transfers.states import TRANSITIONS, State
 
 ROOT = Path(__file__).parents[2]
@@ -150,6 +153,20 @@ def test_every_error_is_explained_and_said_to_be_retriable_or_not() -> None:
     assert explained == {each.code: "yes" if each.retriable else "no" for each in of_transfers - FAMILIES}
     for family in FAMILIES:
         assert f"`{family.code}`" in text("c-store.md")
+
+
+def test_every_reason_for_not_concluding_presence_is_explained() -> None:
+    explained = {word(row["code"]) for row in table("c-find.md", "code", "what it means")}
+
+    assert explained == {code for module in (absence, c_find) for code in codes_in(getsource(module))}
+
+
+def codes_in(source: str) -> set[str]:
+    """The codes that conclusions are made with: the last argument of those calls, where it is spelled out."""
+    calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    last = (call.args[-1] for call in calls if getattr(call.func, "id", "") in {"_failed", "Conclusion"})
+    words = (str(argument.value) for argument in last if isinstance(argument, ast.Constant))
+    return {each for each in words if re.fullmatch(r"[a-z_]+", each)}
 
 
 # The command line

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydicom.config import IGNORE
 from pydicom.datadict import dictionary_has_tag, repeater_has_tag
+from pydicom.uid import UID
 
 from audit.byte_sources import SKIPPED_AT_ONCE, Window
 from audit.elements import (
     HEADER_SIZES,
+    UNDEFINED_LENGTH,
     Encoding,
     EndMissing,
     Header,
@@ -25,12 +28,16 @@ from audit.elements import (
     walk,
 )
 from audit.left_out import broken, cut
+from audit.pixel_data import DESCRIBING_PIXELS, ROWS, native_length
 from audit.second_opinion import values_by_pydicom
 
-ROWS = 0x00280010
+SPECIFIC_CHARACTER_SET = 0x00080005
+SOP_CLASS_UID = 0x00080016
 FIRST_PIXEL_DATA = 0x7FE00008
-IDENTIFYING = frozenset({0x00080016, 0x00080018, 0x0020000D, 0x0020000E})
-WANTED = IDENTIFYING | {ROWS}
+IDENTIFYING = frozenset({SOP_CLASS_UID, 0x00080018, 0x0020000D, 0x0020000E})
+WANTED = IDENTIFYING | {SPECIFIC_CHARACTER_SET, ROWS}
+ODD_VRS = {b"??", b"--", b"  ", b"\0\0"}
+"""What some writers put where they know no VR."""
 ZERO_BYTES = "zero bytes"
 DISORDER = "its elements are not in ascending order"
 
@@ -50,6 +57,8 @@ def read_contents(window: Window, start: int, declared: Encoding) -> Contents:
 
     Raises LeftOut where it does not, or where pydicom cannot read it either.
     """
+    if window.read(start, 2) == b"\0\0" and any(window.read(start, 8)):
+        raise broken("a command set (group 0000) is where its data set should be")
     encoding = declared.found_at(window, start)
     reading = _Reading(window, start, encoding)
     if encoding is not declared:
@@ -58,7 +67,7 @@ def read_contents(window: Window, start: int, declared: Encoding) -> Contents:
         )
     try:
         reading.follow()
-        if reading.outline.values.keys() >= IDENTIFYING:
+        if reading.is_clear():
             return Contents(reading.outline.values, reading.outline.position, reading.notes)
     except NotFollowed as lost:
         reading.note_lost(lost.position)
@@ -84,6 +93,7 @@ class _Reading:
         self.window = window
         self.encoding = encoding
         self.outline = Outline(start)
+        self._start = start
         self.notes: list[str] = []
         self._highest_tag = -1
 
@@ -94,8 +104,13 @@ class _Reading:
             if not self._goes_on(size):
                 return
             self._walk()
-        if ROWS in self.outline.values and self._highest_tag < FIRST_PIXEL_DATA:
-            self.notes.append("it has Rows (0028,0010) but no pixel data")
+        if self._highest_tag < FIRST_PIXEL_DATA and self._is_image():
+            self.notes.append("it is an image without pixel data")
+
+    def is_clear(self) -> bool:
+        """Whether all was found, and nothing that pydicom may choke on."""
+        values = self.outline.values
+        return values.keys() >= IDENTIFYING and b"\0" not in values.get(SPECIFIC_CHARACTER_SET, b"").rstrip(b"\0 ")
 
     def note_lost(self, position: int) -> None:
         """Say that the walk cannot go on at a position. Raises LeftOut where nothing but zeros is left."""
@@ -166,7 +181,9 @@ class _Reading:
 
     def _judge_unknown_vr(self, rest: str) -> bool:
         tag = self.encoding.item_header(self.window, self.outline.position)[0]
-        if tag > self.outline.last_tag and is_known(tag):
+        vr = self.window.read(self.outline.position, 6)[4:]
+        looks_like_vr = vr in ODD_VRS or (vr.isalpha() and vr.isupper())
+        if tag > self.outline.last_tag and is_known(tag) and looks_like_vr:
             self.outline.last_tag = tag
             raise NotFollowed(self.outline.position)
         return self._end(rest)
@@ -175,14 +192,32 @@ class _Reading:
         """Whether an element header is more than a coincidence: it has a VR, or a tag that is known or private."""
         return not self.encoding.is_implicit or is_known(tag)
 
+    def _is_image(self) -> bool:
+        sop_class_uid = self.outline.values.get(SOP_CLASS_UID, b"").rstrip(b"\0 ").decode("latin-1")
+        return ROWS in self.outline.values or "Image Storage" in UID(sop_class_uid, validation_mode=IGNORE).name
+
     def _end(self, rest: str) -> bool:
         """Take what follows for no part of the data set, which is safe only after an image's last element."""
         if self._highest_tag < 0:
             raise broken("what follows its file meta group is no data set in its transfer syntax")
         if self._highest_tag < FIRST_PIXEL_DATA:
             raise broken(f"its elements end at {tag_name(self._highest_tag)}, before any pixel data; then come {rest}")
+        if not self._has_all_pixels():
+            raise broken(f"its pixel data is shorter than its image; then come {rest}")
         self.notes.append(note_of_rest(rest))
         return False
+
+    def _has_all_pixels(self) -> bool:
+        """Whether native pixel data is as long as the image; encapsulated pixel data has a mark at its end."""
+        image = Outline(self._start)
+        length = 0
+        while image.last_tag < FIRST_PIXEL_DATA:
+            header = self.encoding.header(self.window, image.position)
+            step_over(self.window, image, self.encoding, header, DESCRIBING_PIXELS)
+            length = header[2]
+        needed = native_length(image.values, is_little_endian=self.encoding.is_little_endian)
+        is_native = length != UNDEFINED_LENGTH
+        return image.last_tag >> 16 == 0x7FE0 and not (is_native and (needed is None or length < needed))
 
 
 def is_known(tag: int) -> bool:

@@ -11,7 +11,8 @@ from pydicom.dataelem import RawDataElement
 from pydicom.filereader import data_element_generator
 
 from audit.byte_sources import Window
-from audit.elements import UNDEFINED_LENGTH, Encoding, tag_name
+from audit.elements import HEADER_SIZES, UNDEFINED_LENGTH, Encoding, tag_name
+from audit.escaping import quoted
 from audit.left_out import LeftOut, broken, cut
 
 LONGEST_VALUE = 1024
@@ -47,7 +48,13 @@ def _values(stream: _Stream, encoding: Encoding, wanted: Collection[int]) -> dic
             _check_end(stream, element)
         if element.tag in wanted and isinstance(element.value, bytes | None):
             values[int(element.tag)] = element.value or b""
+            _check_vr(element)
     return values
+
+
+def _check_vr(element: RawDataElement) -> None:
+    if element.VR is not None and element.VR.encode("latin-1") not in HEADER_SIZES:
+        raise broken(f"its element {tag_name(element.tag)} has the unknown VR {quoted(element.VR)}")
 
 
 def _check_end(stream: _Stream, element: RawDataElement) -> None:

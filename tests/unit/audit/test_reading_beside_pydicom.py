@@ -1,0 +1,98 @@
+"""Our reading beside pydicom's: the same instances, and none that pydicom cannot read."""
+
+from __future__ import annotations
+
+import random
+import warnings
+from io import BytesIO
+from pathlib import Path
+
+import pydicom.data
+import pytest
+from pydicom import dcmread
+from pydicom.uid import (
+    MediaStorageDirectoryStorage,
+)
+
+from audit.entries import SkippedKind
+from audit.left_out import LeftOut
+from audit.part10 import Instance
+from tests.unit.audit.encoded import (
+    verdict,
+)
+
+PACKAGED_FILES = [path for path in sorted(Path(pydicom.data.__file__).parent.rglob("*_files/**/*")) if path.is_file()]
+"""pydicom's own test files that are in its package."""
+TRUNCATED = {"MR_truncated.dcm", "rtplan_truncated.dcm"}
+
+
+@pytest.mark.parametrize("path", PACKAGED_FILES, ids=lambda path: path.name)
+def test_every_packaged_file_of_pydicom_is_read_as_pydicom_reads_it(path: Path) -> None:
+    content = path.read_bytes()
+    found = verdict(content)
+    if isinstance(found, LeftOut):
+        assert found.kind is expected_kind(content, path.name)
+        return
+
+    assert found.data_set_size > 0
+    assert (
+        found.sop_class_uid,
+        found.sop_instance_uid,
+        found.study_instance_uid,
+        found.series_instance_uid,
+        found.transfer_syntax_uid,
+    ) == uids_by_pydicom(content)
+
+
+def uids_by_pydicom(content: bytes) -> tuple[str, ...]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data_set = dcmread(BytesIO(content))
+    keywords = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+    return *(str(data_set.get(keyword, "")) for keyword in keywords), str(
+        data_set.file_meta.get("TransferSyntaxUID", "")
+    )
+
+
+def expected_kind(content: bytes, name: str) -> SkippedKind:
+    if content[128:132] != b"DICM":
+        return SkippedKind.NOT_DICOM
+    if name in TRUNCATED:
+        return SkippedKind.BROKEN
+    uids = uids_by_pydicom(content)
+    if not uids[-1]:
+        return SkippedKind.BROKEN
+    if dcmread(BytesIO(content)).file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
+        return SkippedKind.DICOMDIR
+    assert "" in uids
+    return SkippedKind.NO_UID
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_damaged_file_is_never_read_as_another_instance_than_pydicom_sees() -> None:
+    """One to four bytes of a good file are changed: whatever is kept, pydicom reads too, and as the same instance."""
+    chance = random.Random(20260105)
+    whole = [content for path in PACKAGED_FILES if len(content := path.read_bytes()) < 20_000 and is_instance(content)]
+    kept = 0
+
+    for _ in range(1500):
+        content = damaged(chance.choice(whole), chance)
+        found = verdict(content)
+        if isinstance(found, Instance):
+            kept += 1
+            uids = (found.sop_class_uid, found.sop_instance_uid, found.study_instance_uid, found.series_instance_uid)
+            assert uids == tuple(uid.rstrip("\0 ") for uid in uids_by_pydicom(content)[:4])
+
+    assert kept > 500
+
+
+def is_instance(content: bytes) -> bool:
+    return isinstance(verdict(content), Instance)
+
+
+def damaged(content: bytes, chance: random.Random) -> bytes:
+    result = bytearray(content)
+    for _ in range(chance.randint(1, 4)):
+        position = chance.randrange(132, min(len(content), 4000))
+        result[position] = chance.choice([0, 255, result[position] ^ 1, chance.randrange(256)])
+    return bytes(result)

@@ -8,7 +8,7 @@ from threading import Condition, Event
 from transfers.errors import AssociationError, TransferError, TransferStopped
 from transfers.methods.base import ReconnectPolicy
 from transfers.methods.store_queue import StoreQueue
-from transfers.wire.interruption import Interruption
+from transfers.wire.waiting import Interruption
 
 EXTRA_AFTER_SECONDS = 0.05
 """An extra association is worth its while only if there is still something to send by then."""

@@ -18,7 +18,7 @@ from transfers.methods.store_fleet import Turn
 from transfers.methods.store_session import Shop, StoreSession
 from transfers.sources.files import InstanceReaders
 from transfers.wire.association import Association
-from transfers.wire.interruption import Interruption
+from transfers.wire.waiting import Interruption
 
 
 class Sender(Thread):

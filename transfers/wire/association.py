@@ -25,7 +25,6 @@ from transfers.errors import (
     AssociationTimedOut,
     MalformedPDU,
 )
-from transfers.wire.interruption import Interruption
 from transfers.wire.messages import EncodedMessage, MessageAssembly, decode_message, encode_message
 from transfers.wire.negotiation import (
     Acceptance,
@@ -38,6 +37,7 @@ from transfers.wire.negotiation import (
 from transfers.wire.pdu import HEADER_LENGTH, PduType, decode_header, decode_pdu, decode_values
 from transfers.wire.rejections import abortion, rejection
 from transfers.wire.transport import Buffer, EarlyAbort, Transport
+from transfers.wire.waiting import Interruption
 
 __all__ = ["AcceptedContext", "Association", "EncodedMessage", "ProposedContext", "RejectedContext"]
 
@@ -66,6 +66,8 @@ class Association:
         self.rejected: tuple[RejectedContext, ...] = acceptance.rejected
         self.maximum_length = acceptance.maximum_length
         """Of the P-DATA-TF that the destination takes; 0 means no limit."""
+        self.implementation_version_name = acceptance.implementation_version_name
+        """What the destination calls itself; empty where it does not."""
         self.fragment_size = acceptance.fragment_size
         """How many bytes of a message go into one fragment; even."""
 
@@ -125,6 +127,7 @@ class Association:
 
     def write(self, buffers: Sequence[Buffer]) -> None:
         """Write whole PDUs. An A-ABORT that comes meanwhile, or came before the connection broke, is the error."""
+        self._transport.check_interruption()
         try:
             self._transport.write(buffers)
         except (EarlyAbort, AssociationLost) as error:

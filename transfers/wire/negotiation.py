@@ -63,6 +63,8 @@ class Acceptance:
     rejected: tuple[RejectedContext, ...]
     maximum_length: int
     """Of the P-DATA-TF that it takes; 0 means no limit (PS3.8 D.1)."""
+    implementation_version_name: str = ""
+    """What it calls itself, where it does (PS3.7 D.3.3.2)."""
 
     @property
     def fragment_size(self) -> int:
@@ -103,7 +105,7 @@ def read_acceptance(pdu: A_ASSOCIATE_AC, contexts: Sequence[ProposedContext]) ->
             rejected.append(RejectedContext(context_id, context.abstract_syntax, context.transfer_syntaxes, reason))
         else:
             accepted.append(AcceptedContext(context_id, context.abstract_syntax, transfer_syntax))
-    acceptance = Acceptance(tuple(accepted), tuple(rejected), _acceptors_maximum_length(pdu))
+    acceptance = Acceptance(tuple(accepted), tuple(rejected), _acceptors_maximum_length(pdu), _acceptors_name(pdu))
     if acceptance.fragment_size < 2:
         raise MalformedPDU(
             f"The destination takes PDUs of at most {acceptance.maximum_length} bytes, into which nothing fits "
@@ -157,3 +159,9 @@ def _judged(item: PresentationContextItemAC | None, context: ProposedContext) ->
 def _acceptors_maximum_length(pdu: A_ASSOCIATE_AC) -> int:
     information = pdu.user_information
     return decode("an A-ASSOCIATE-AC", lambda: int(information.maximum_length or 0)) if information else 0
+
+
+def _acceptors_name(pdu: A_ASSOCIATE_AC) -> str:
+    information = pdu.user_information
+    name = decode("an A-ASSOCIATE-AC", lambda: information.implementation_version_name) if information else None
+    return "".join(filter(str.isprintable, name or "")).strip()

@@ -143,13 +143,13 @@ class StoreChannel:
         self._digester.close()
 
     def load(self, what: Outgoing, reader: InstanceReader) -> LoadedInstance:
-        """Read the beginning of an instance into the buffer that the last one loaded does not use.
+        """Read the beginning of an instance into the buffer that the last one loaded, still on its way, does not use.
 
         Raises SourceFileChanged or SourceFileUnreadable; the reader is closed then.
         """
-        self._buffers.reverse()
-        loaded = LoadedInstance(what, reader, self._buffers[0], Digest(self._digester))
+        loaded = LoadedInstance(what, reader, self._buffers[1], Digest(self._digester))
         loaded.fill()
+        self._buffers.reverse()
         return loaded
 
     def send(self, loaded: LoadedInstance, context_id: int) -> None:

@@ -23,6 +23,15 @@ def client_context(settings: TlsSettings) -> ssl.SSLContext:
     return context
 
 
+def tls_message(error: OSError) -> str:
+    """Return what an error of the TLS layer means, and what to look at."""
+    reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or error.strerror or str(error)
+    return (
+        f"TLS failed: {reason}. Check that the port speaks TLS, the CA, the client certificate and its key, "
+        "and the minimum version on both sides."
+    )
+
+
 def _trusting_context(ca_file: str) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca_file or None)

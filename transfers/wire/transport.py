@@ -7,8 +7,6 @@ the named errors of `transfers.errors`.
 from __future__ import annotations
 
 import contextlib
-import os
-import select
 import socket
 import ssl
 import struct
@@ -18,25 +16,21 @@ from typing import TypeAlias
 
 from transfers.endpoints import DicomEndpoint, Timeouts
 from transfers.errors import (
-    AddressUnknown,
     AssociationAborted,
-    AssociationInterrupted,
     AssociationLost,
-    ConnectionFailed,
     NetworkTimedOut,
     TlsFailed,
 )
-from transfers.wire.interruption import Interruption
+from transfers.wire.connecting import connected_socket
 from transfers.wire.pdu import PduType
-from transfers.wire.tls import client_context
+from transfers.wire.tls import tls_message
+from transfers.wire.waiting import READING, WRITING, Interruption, Waiter
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
 MOST_BUFFERS = 1_024
 """IOV_MAX: what one sendmsg takes."""
 _RECEIVE_SIZE = 65_536
-_READING = select.POLLIN
-_WRITING = select.POLLOUT
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -45,13 +39,12 @@ class EarlyAbort(AssociationAborted):
 
 
 class Transport:
-    """A connected socket. Used by one thread; only its Interruption may be set by another."""
+    """A connected socket that never blocks. Used by one thread; only its Interruption may be set by another."""
 
     def __init__(self, connected: socket.socket, timeouts: Timeouts, interruption: Interruption | None = None) -> None:
-        connected.setblocking(False)
         self._socket = connected
         self._network_seconds = timeouts.network_seconds
-        self._waiter = _Waiter(connected, interruption)
+        self._waiter = Waiter(connected, interruption)
         self._received = bytearray(_RECEIVE_SIZE)
         self._received_view = memoryview(self._received)
         self._start = self._end = 0
@@ -64,19 +57,9 @@ class Transport:
 
         Raises AddressUnknown, ConnectionFailed, TlsFailed, or AssociationInterrupted.
         """
-        tls_context = client_context(endpoint.tls) if endpoint.tls else None
-        deadline = time.monotonic() + endpoint.timeouts.connect_seconds
-        connected = _connected_socket(endpoint, deadline, interruption)
-        try:
-            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            if tls_context is None:
-                return cls(connected, endpoint.timeouts, interruption)
-            secured = _secured_socket(connected, tls_context, endpoint.host, deadline, interruption)
-            return TlsTransport(secured, endpoint.timeouts, interruption)
-        except BaseException:
-            connected.close()
-            raise
+        connected = connected_socket(endpoint, interruption)
+        kind = TlsTransport if endpoint.tls else cls
+        return kind(connected, endpoint.timeouts, interruption)
 
     def write(self, buffers: Sequence[Buffer]) -> None:
         """Write all of the buffers.
@@ -86,13 +69,17 @@ class Transport:
         """
         self._writing_is_unfinished = True
         rest = buffers
-        watched = _READING | _WRITING
+        watched = READING | WRITING
         while rest:
             sent = self._send(rest)
             rest = _after(rest, sent)
-            if rest and self._wait_until_writable(watched) & _READING:
-                watched = _WRITING
+            if rest and self._wait_until_writable(watched) & READING:
+                watched = WRITING
         self._writing_is_unfinished = False
+
+    def check_interruption(self) -> None:
+        """Raise AssociationInterrupted where it was set; `write` asks only when it has to wait."""
+        self._waiter.check_interruption()
 
     def receive(self, seconds: float) -> bool:
         """Wait for bytes from the peer and keep them for `read`; False where none come in time.
@@ -158,7 +145,7 @@ class Transport:
         events = self._waiter.wait(watched, self._network_seconds)
         if not events:
             raise NetworkTimedOut
-        if events & _READING and not self._receive_available() and self._received[self._start] == PduType.A_ABORT:
+        if events & READING and not self._receive_available() and self._received[self._start] == PduType.A_ABORT:
             raise EarlyAbort
         return events
 
@@ -170,11 +157,11 @@ class Transport:
             self.acknowledge_quickly()
             size = self._socket.recv_into(self._received_view[self._end :])
         except (BlockingIOError, ssl.SSLWantReadError):
-            return _READING
+            return READING
         except ssl.SSLWantWriteError:
-            return _WRITING
+            return WRITING
         except ssl.SSLError as error:
-            raise TlsFailed(_tls_message(error)) from error
+            raise TlsFailed(tls_message(error)) from error
         except OSError as error:
             raise _lost("while an answer was awaited", error) from error
         if not size:
@@ -203,112 +190,9 @@ class TlsTransport(Transport):
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return 0
         except ssl.SSLError as error:
-            raise TlsFailed(_tls_message(error)) from error
+            raise TlsFailed(tls_message(error)) from error
         except OSError as error:
             raise _lost("while an instance or a request was being sent", error) from error
-
-
-class _Waiter:
-    """Waits for a socket, and for an Interruption beside it."""
-
-    def __init__(self, watched: socket.socket, interruption: Interruption | None) -> None:
-        self._descriptor = watched.fileno()
-        self._interruption = interruption
-        self._poll = select.poll()
-        if interruption is not None:
-            self._poll.register(interruption.fileno(), select.POLLIN)
-
-    def wait(self, events: int, seconds: float) -> int:
-        """Return the events that came (errors and a hang-up count as all of them), 0 after the time given."""
-        self._poll.register(self._descriptor, events)
-        ready = dict(self._poll.poll(max(0.0, seconds) * 1000))
-        if self._interruption is not None and self._interruption.fileno() in ready:
-            raise AssociationInterrupted
-        came = ready.get(self._descriptor, 0)
-        return events if came & ~events else came
-
-
-def _connected_socket(endpoint: DicomEndpoint, deadline: float, interruption: Interruption | None) -> socket.socket:
-    failure = ConnectionFailed()
-    for family, kind, protocol, _, address in _addresses(endpoint):
-        candidate = socket.socket(family, kind, protocol)
-        try:
-            _connect(candidate, address, endpoint, deadline, interruption)
-            return candidate
-        except ConnectionFailed as error:
-            candidate.close()
-            failure = error
-        except BaseException:
-            candidate.close()
-            raise
-    raise failure
-
-
-def _addresses(endpoint: DicomEndpoint) -> list[tuple[int, int, int, str, tuple[object, ...]]]:
-    try:
-        return socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)  # type: ignore[return-value]
-    except (socket.gaierror, UnicodeError) as error:
-        raise AddressUnknown(
-            f"The host name “{endpoint.host}” is not known. Check its spelling and the name server."
-        ) from error
-
-
-def _connect(
-    candidate: socket.socket,
-    address: tuple[object, ...],
-    endpoint: DicomEndpoint,
-    deadline: float,
-    interruption: Interruption | None,
-) -> None:
-    where = f"{endpoint.host}:{endpoint.port}"
-    candidate.setblocking(False)
-    code = candidate.connect_ex(address)
-    if code and not _Waiter(candidate, interruption).wait(_WRITING, deadline - time.monotonic()):
-        raise ConnectionFailed(
-            f"{where} did not answer within {endpoint.timeouts.connect_seconds:g} seconds. "
-            "Check the host, the port and the firewall."
-        )
-    code = candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if code:
-        error = OSError(code, os.strerror(code))
-        raise ConnectionFailed(
-            f"No connection to {where}: {error.strerror}. Check the host, the port, and that the archive is running."
-        ) from error
-
-
-def _secured_socket(
-    connected: socket.socket, context: ssl.SSLContext, host: str, deadline: float, interruption: Interruption | None
-) -> ssl.SSLSocket:
-    secured = context.wrap_socket(connected, server_hostname=host, do_handshake_on_connect=False)
-    waiter = _Waiter(secured, interruption)
-    try:
-        while wanted := _handshake(secured):
-            if not waiter.wait(wanted, deadline - time.monotonic()):
-                raise TlsFailed("The TLS handshake was not answered in time. Check that the port speaks TLS.")
-    except BaseException:
-        secured.close()
-        raise
-    return secured
-
-
-def _handshake(secured: ssl.SSLSocket) -> int:
-    try:
-        secured.do_handshake()
-        return 0
-    except ssl.SSLWantReadError:
-        return _READING
-    except ssl.SSLWantWriteError:
-        return _WRITING
-    except OSError as error:
-        raise TlsFailed(_tls_message(error)) from error
-
-
-def _tls_message(error: OSError) -> str:
-    reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or error.strerror or str(error)
-    return (
-        f"TLS failed: {reason}. Check that the port speaks TLS, the CA, the client certificate and its key, "
-        "and the minimum version on both sides."
-    )
 
 
 def _lost(when: str, error: OSError) -> AssociationLost:

@@ -12,6 +12,7 @@ from pydicom.uid import (
 )
 
 from audit.entries import SkippedKind
+from audit.left_out import LeftOut
 from audit.part10 import Instance
 from tests.unit.audit.encoded import (
     EXPLICIT,
@@ -31,7 +32,7 @@ from tests.unit.audit.encoded import (
 
 @pytest.mark.parametrize(
     ("transfer_syntax_uid", "undetectable"),
-    zip(WHOLE_DATA_SETS, (7, 7, 7, 0, 1), strict=True),
+    [*zip(WHOLE_DATA_SETS, (7, 7, 7, 0, 1), strict=True)],
     ids=[uid.keyword for uid in WHOLE_DATA_SETS],
 )
 def test_a_file_that_is_cut_is_never_an_instance_but_between_two_elements(

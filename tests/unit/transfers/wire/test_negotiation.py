@@ -1,0 +1,102 @@
+"""What is proposed is what pynetdicom reads back; what was accepted is taken only as far as it was proposed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from pydicom.uid import UID
+from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
+from pynetdicom.pdu_primitives import A_ASSOCIATE, MaximumLengthNotification
+from pynetdicom.presentation import PresentationContext
+
+from transfers.endpoints import DicomEndpoint
+from transfers.errors import MalformedPDU
+from transfers.wire.negotiation import (
+    APPLICATION_CONTEXT_NAME,
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION_NAME,
+    LARGEST_FRAGMENT,
+    Acceptance,
+    AcceptedContext,
+    ProposedContext,
+    encode_request,
+    read_acceptance,
+)
+from transfers.wire.pdu import MAXIMUM_LENGTH
+
+CT, EXPLICIT, IMPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
+PROPOSED = (ProposedContext(CT, (EXPLICIT,)), ProposedContext(CT, (IMPLICIT,)), ProposedContext("1.2.3", (IMPLICIT,)))
+
+
+def acceptance_of(results: Sequence[tuple[int, int, str]], maximum_length: int = 16384) -> A_ASSOCIATE_AC:
+    primitive = A_ASSOCIATE()
+    primitive.application_context_name = UID(APPLICATION_CONTEXT_NAME)
+    for context_id, result, transfer_syntax in results:
+        context = PresentationContext()
+        context.context_id, context.result = context_id, result
+        context.add_transfer_syntax(transfer_syntax)
+        primitive.presentation_context_definition_results_list.append(context)
+    item = MaximumLengthNotification()
+    item.maximum_length_received = maximum_length
+    primitive.user_information = [item]
+    return A_ASSOCIATE_AC(primitive)
+
+
+def test_a_request_says_who_asks_whom_for_what() -> None:
+    request = A_ASSOCIATE_RQ()
+    request.decode(encode_request(DicomEndpoint("host", 104, "ARCHIVE", "TALLYMAN"), PROPOSED))
+
+    assert (request.called_ae_title, request.calling_ae_title) == ("ARCHIVE", "TALLYMAN")
+    contexts = [(item.context_id, item.abstract_syntax, *item.transfer_syntax) for item in request.presentation_context]
+    assert contexts == [(1, CT, EXPLICIT), (3, CT, IMPLICIT), (5, "1.2.3", IMPLICIT)]
+
+
+def test_a_request_says_what_we_are() -> None:
+    request = A_ASSOCIATE_RQ()
+    request.decode(encode_request(DicomEndpoint("host", 104, "ARCHIVE", "TALLYMAN"), PROPOSED))
+
+    information = request.user_information
+    assert information is not None
+    assert information.maximum_length == MAXIMUM_LENGTH
+    assert information.implementation_class_uid == IMPLEMENTATION_CLASS_UID
+    assert information.implementation_version_name == IMPLEMENTATION_VERSION_NAME
+
+
+def test_an_association_has_1_to_128_contexts() -> None:
+    endpoint = DicomEndpoint("host", 104, "ARCHIVE", "TALLYMAN")
+
+    assert encode_request(endpoint, PROPOSED[:1] * 128)
+    for contexts in (PROPOSED[:1] * 129, ()):
+        with pytest.raises(ValueError, match="1 to 128"):
+            encode_request(endpoint, contexts)
+
+
+def test_contexts_are_accepted_rejected_or_not_mentioned() -> None:
+    acceptance = read_acceptance(acceptance_of([(3, 0, IMPLICIT), (1, 4, EXPLICIT)]), PROPOSED)
+
+    assert acceptance.accepted == (AcceptedContext(3, CT, IMPLICIT),)
+    assert [(context.context_id, context.reason) for context in acceptance.rejected] == [
+        (1, "the transfer syntax is not supported there (result 4)"),
+        (5, "the destination did not answer this presentation context"),
+    ]
+
+
+def test_a_transfer_syntax_that_was_not_proposed_is_not_accepted() -> None:
+    acceptance = read_acceptance(acceptance_of([(1, 0, IMPLICIT)]), PROPOSED[:1])
+
+    assert acceptance.accepted == ()
+    assert "not proposed (1.2.840.10008.1.2)" in acceptance.rejected[0].reason
+
+
+@pytest.mark.parametrize(
+    ("maximum_length", "fragment_size"),
+    [(0, LARGEST_FRAGMENT), (16384, 16378), (16383, 16376), (8, 2), (9, 2), (0xFFFFFFFF, LARGEST_FRAGMENT)],
+)
+def test_fragments_are_even_and_fit(maximum_length: int, fragment_size: int) -> None:
+    assert Acceptance((), (), maximum_length).fragment_size == fragment_size
+
+
+def test_a_maximum_length_into_which_nothing_fits_is_said_to_be_so() -> None:
+    with pytest.raises(MalformedPDU, match="at most 7 bytes"):
+        read_acceptance(acceptance_of([], maximum_length=7), PROPOSED)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import AppConfig, apps
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage
+from django.core.checks import Warning as CheckWarning
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -96,10 +97,10 @@ def create_guards(sender: AppConfig, using: str = DEFAULT_DB_ALIAS, **_: Any) ->
 def check_guards(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """System check: every guard of every installed app is in the database."""
     return [
-        Error(
+        CheckWarning(
             f"The database lost its guard {guard.name}: rows of {guard.table} are not protected.",
             hint="Run `manage.py migrate`, which makes it again.",
-            id="audit.E001",
+            id="audit.W001",
         )
         for alias in databases or ()
         for guard in _missing(connections[alias])

@@ -252,13 +252,15 @@ def _claim(facts: frozenset[Fact]) -> Ground:
     """What sending and its answer come to, the newest attempt that began to send it deciding.
 
     `not-sent` denies only what no attempt ever began to send: an earlier attempt without an answer may have stored it.
-    An answer of an attempt before the newest sending is out of date.
+    An answer of an attempt before the newest sending is out of date. A refusal denies only its own sending: one that
+    went without an answer may have been stored.
     """
     begun = max((fact.round for fact in facts if fact.kind in _SENDING_BEGUN), default=0)
     answers = [*_of(facts, Family.ANSWER), *_of(facts, Family.JOB)]
     newest_answer = max((fact.round for fact in answers), default=0)
     if answers and newest_answer >= begun:
-        return _answer(_standing(answers, newest_answer))
+        claim = _answer(_standing(answers, newest_answer))
+        return Ground.NO_ANSWER if claim is Ground.REFUSED and _went_unanswered(facts, answers) else claim
     if begun:
         return Ground.NO_ANSWER
     if any(fact.kind is EvidenceKind.NOT_SENT for fact in facts):
@@ -267,6 +269,14 @@ def _claim(facts: frozenset[Fact]) -> Ground:
 
 
 _SENDING_BEGUN = (EvidenceKind.SENT, EvidenceKind.NO_ANSWER)
+
+
+def _went_unanswered(facts: frozenset[Fact], answers: list[Fact]) -> bool:
+    answered = {fact.round for fact in answers}
+    return any(
+        fact.kind is EvidenceKind.NO_ANSWER or (fact.kind is EvidenceKind.SENT and fact.round not in answered)
+        for fact in facts
+    )
 
 
 def _answer(standing: _Standing) -> Ground:

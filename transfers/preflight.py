@@ -92,8 +92,8 @@ def _list_what_is_there(run: Run) -> set[str]:
         _note(run, listing)
     if is_first or run.transfer.audit.continues is not None:
         return set()
-    not_ours = run.transfer.audit.instances.filter(was_there_before=WasThereBefore.YES)
-    return set(listing.present) - set(not_ours.values_list("sop_instance_uid", flat=True))
+    ours = run.transfer.audit.instances.filter(was_there_before=WasThereBefore.NO)
+    return set(listing.present) & set(ours.values_list("sop_instance_uid", flat=True))
 
 
 def _note(run: Run, listing: Listing) -> None:

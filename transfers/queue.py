@@ -5,20 +5,24 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from transfers.models import Transfer, TransferEvent
 from transfers.states import HELD, TERMINAL, TRANSITIONS, State
+
+logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=30)
 RENEWAL_SECONDS = 10.0
@@ -91,6 +95,7 @@ class Lease:
         self._transfer_pk, self._worker = transfer.pk, transfer.worker
         self._stop = stop
         self._over = threading.Event()
+        self._is_held = True
         self._thread = threading.Thread(target=self._keep, name=f"lease-{transfer.pk}", daemon=True)
 
     def __enter__(self) -> Lease:
@@ -104,13 +109,27 @@ class Lease:
         self._thread.join()
 
     def _keep(self) -> None:
+        held_until = time.monotonic() + LEASE.total_seconds()
         try:
             while not self._over.wait(RENEWAL_SECONDS):
-                if not renew_lease(self._transfer_pk, self._worker):
+                renewed_at = time.monotonic()
+                if self._renew():
+                    held_until = renewed_at + LEASE.total_seconds()
+                elif not self._is_held or time.monotonic() > held_until:
                     self._stop.set()
                     return
         finally:
             connection.close()
+
+    def _renew(self) -> bool:
+        """A database that is away for a moment costs nothing: the lease outlives two failed renewals."""
+        try:
+            self._is_held = renew_lease(self._transfer_pk, self._worker)
+        except DatabaseError:
+            logger.warning("A lease could not be renewed", extra={"action": "lease_not_renewed"}, exc_info=True)
+            connection.close()
+            return False
+        return self._is_held
 
 
 def abandoned() -> Q:

@@ -10,12 +10,15 @@ from audit.ledger import Ledger
 from audit.observations import Occurrence
 from transfers import queue
 from transfers.methods import METHODS
-from transfers.methods.base import Method, SendContext
+from transfers.methods.base import Method, ReconnectPolicy, SendContext
 from transfers.models import Transfer
 from transfers.probes import DEFAULT_PROBES, PROBES
 from transfers.probes.base import Probe, ProbeContext
 from transfers.progress import Watcher
 from transfers.selection import uids_begun
+
+RECONNECT = ReconnectPolicy()
+"""How a method opens lost associations again."""
 
 
 @dataclass
@@ -40,7 +43,8 @@ class Run:
 
     @property
     def send_context(self) -> SendContext:
-        return SendContext(self.transfer.destination.endpoint, options=self.transfer.options, stop=self.stop)
+        transfer = self.transfer
+        return SendContext(transfer.destination.endpoint, RECONNECT, options=transfer.options, stop=self.stop)
 
     @property
     def probe_context(self) -> ProbeContext:

@@ -75,6 +75,7 @@ def find_unfinished(study: StudyManifest, *, destination: Destination, method: s
             method=method,
             study_instance_uid=study.study_instance_uid,
             manifest_sha256=manifest_digest(study),
+            sends=True,
             state__in=[State.INTERRUPTED, State.FAILED, *HELD],
         )
         .order_by("-id")

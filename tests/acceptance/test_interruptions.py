@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections import Counter
@@ -57,6 +58,15 @@ def test_a_stopped_send_is_interrupted_with_a_truthful_audit(
     answered = {uid for uid, _ in slow.log.answers}
     assert said == answered
     assert 10 <= len(said) < INSTANCES
+
+
+def test_a_send_stopped_between_two_studies_says_so(shell: Shell, slow: Archive, folder: Path) -> None:
+    write_study(folder, 1, study_instance_uid="9.9")  # sorted last: no time is left for it
+
+    exit_code, output = stop_in_the_middle(shell, slow, folder, signal.SIGINT)
+
+    assert exit_code == 130
+    assert len(json.loads(output)["transfers"]) == 1
 
 
 def test_the_same_send_goes_on_with_an_interrupted_transfer(shell: Shell, slow: Archive, folder: Path) -> None:

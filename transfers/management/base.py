@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from audit.guards import check_guards
 from transfers.exit_codes import ExitCode
 from transfers.models import Destination
 
@@ -26,6 +27,8 @@ class TallymanCommand(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         try:
             prepare_database()
+            for warning in check_guards(["default"]):
+                self.stderr.write(f"Warning: {warning.msg} {warning.hint}")
             self.run(**options)
         except DatabaseError as error:
             raise CommandError(

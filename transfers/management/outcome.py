@@ -40,11 +40,11 @@ def finish(
     skipped: Sequence[Skipped],
     *,
     as_json: bool,
-    is_incomplete: bool = False,
+    cut_short: ExitCode | None = None,
 ) -> None:
     """Print what came of it, and exit with the worst of it (nothing is raised for 0).
 
-    `is_incomplete`: a study of the input was left to another process.
+    `cut_short`: why a study of the input has no transfer here.
     """
     if as_json:
         write_report(stream, transfers, skipped)
@@ -55,7 +55,7 @@ def finish(
             stream.write("No transfer could be made from this input: it holds no readable DICOM instance.\n")
         print_skipped(stream, skipped)
     codes = [_exit_code(transfer) for transfer in transfers]
-    code = worst([*codes, ExitCode.WRONG_USAGE] if is_incomplete else codes)
+    code = worst(codes if cut_short is None else [*codes, cut_short])
     stream.flush()
     if code is not ExitCode.COMMITTED:
         sys.exit(code)

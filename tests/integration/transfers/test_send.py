@@ -17,7 +17,8 @@ from tests.fakes.rows import capped, repeated, yes_to_every_direct_question
 from tests.fakes.script import Script, every, from_number
 from tests.peers.orthanc import Orthanc
 from tests.peers.storescp import Storescp
-from transfers.models import Transfer
+from transfers.methods.c_store import CStore
+from transfers.models import Destination, Transfer
 
 pytestmark = pytest.mark.django_db
 
@@ -118,6 +119,30 @@ def test_other_pixels_under_a_uid_that_is_there_are_never_committed(orthanc: Ort
 
     assert (first.exit_code, outcome.exit_code) == (0, 5)
     assert "content that was not compared" in outcome.transfer["reason"]
+
+
+def test_what_may_have_been_there_before_is_sent_again_after_a_crash(archive: MakeArchive, tmp_path: Path) -> None:
+    uids = {name: unique_uid() for name in ("study_instance_uid", "series_instance_uid", "sop_instance_uid")}
+    (old := tmp_path / "old").mkdir()
+    (new := tmp_path / "new").mkdir()
+    peer = archive(Script(on_find={1: Answer(0xA700)}))
+    peer.hold(write_instance(old, **uids, noise=1))  # type: ignore[arg-type]
+    write_instance(new, **uids, noise=2)  # type: ignore[arg-type]
+    destination = destination_for(peer)
+    fail_while_sending(destination, new)
+
+    outcome = send(destination, new)
+
+    assert peer.log.requests == [uids["sop_instance_uid"]]
+    assert outcome.transfer["state"] == "finished"
+
+
+def fail_while_sending(destination: Destination, folder: Path) -> None:
+    """Break off by an error of ours after preflight, before the first byte."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CStore, "send", lambda *_: 1 / 0)
+        outcome = send(destination, folder)
+    assert (outcome.exit_code, outcome.transfer["state"]) == (1, "failed")
 
 
 # Answers

@@ -112,6 +112,15 @@ def test_a_finished_transfer_is_never_taken_up_by_a_new_send(create: Create, des
     assert unfinished(destination, study()) is None
 
 
+def test_an_interrupted_question_is_no_unfinished_send(create: Create, destination: Destination) -> None:
+    transfer = create()
+    finish(transfer)
+    services.reverify(transfer, "presence", queue.this_process())
+    queue.move(transfer, State.INTERRUPTED)
+
+    assert unfinished(destination, study()) is None
+
+
 def test_a_file_touched_since_makes_a_new_transfer(create: Create, destination: Destination) -> None:
     queue.move(create(), State.INTERRUPTED)
     first, *others = study().entries

@@ -148,6 +148,15 @@ def test_an_instance_once_sent_without_an_answer_is_not_refuted_by_not_being_sen
     assert judge("no-answer 1", "not-sent 2").verdict == "unproven"
 
 
+@pytest.mark.parametrize(
+    "words", [("sent 1", "no-answer 1", "refused 1"), ("no-answer 1", "refused 2"), ("sent 1", "sent 2", "refused 2")]
+)
+def test_a_refusal_does_not_refute_what_an_unanswered_sending_may_have_stored(words: tuple[str, ...]) -> None:
+    judgement = judge(*words)
+
+    assert (judgement.verdict, judgement.ground) == ("unproven", Ground.NO_ANSWER)
+
+
 def test_the_acknowledgement_of_an_earlier_attempt_does_not_answer_the_newest_sending() -> None:
     assert judge("acknowledged 1", "sent 2", policy=TRUSTED).verdict == "unproven"
 

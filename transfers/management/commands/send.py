@@ -9,6 +9,7 @@ from typing import Any
 
 from audit.entries import InputManifest, StudyManifest
 from transfers import queue, services
+from transfers.exit_codes import ExitCode
 from transfers.management.base import TallymanCommand, destination_named, stop_on_signal, wrong_usage
 from transfers.management.inputs import read_manifest
 from transfers.management.outcome import finish, run_one
@@ -40,7 +41,8 @@ class Command(TallymanCommand):
         options["option"] = _options(options)
         manifest = read_manifest(options["paths"])
         stop = Event()
-        transfers, held = [], []
+        transfers: list[Transfer] = []
+        held: list[str] = []
         with stop_on_signal(stop), progress_bar(sys.stderr) as watch:
             for study in manifest.studies:
                 if stop.is_set():
@@ -56,7 +58,9 @@ class Command(TallymanCommand):
             self.stderr.write(
                 f"Another process is sending study {study_instance_uid} to {destination}: wait until it ends."
             )
-        finish(self.stdout, transfers, manifest.skipped, as_json=options["json"], is_incomplete=bool(held))
+        done = len(transfers) + len(held)
+        cut_short = ExitCode.INTERRUPTED if done < len(manifest.studies) else ExitCode.WRONG_USAGE if held else None
+        finish(self.stdout, transfers, manifest.skipped, as_json=options["json"], cut_short=cut_short)
 
 
 def _options(options: dict[str, Any]) -> dict[str, int]:

@@ -44,8 +44,8 @@ def _fault(value: bytes) -> str:
         return "has more than one value"
     if b"*" in value or b"?" in value:
         return "holds a wildcard"
-    if any(byte > 0x7E for byte in value):
+    if any(byte > 0x7F for byte in value):
         return "holds a character that is not ASCII"
-    if any(byte <= 0x20 for byte in value):
+    if any(byte <= 0x20 or byte == 0x7F for byte in value):
         return "holds white space or a control character"
     return f"is longer than {MAXIMUM_LENGTH} characters"

@@ -55,13 +55,13 @@ class Method(Protocol):
 
     key: str
     label: str
+    destination_may_trust_stable_study: bool
+    """Does the whole study appear at once, so that the destination's own "stable" event says it is complete?"""
+
     @property
     def Options(self) -> type[Any]:  # noqa: N802  # a nested class
         """A frozen dataclass; each field has `help`, `minimum` and `maximum` in its metadata."""
         ...
-
-    destination_may_trust_stable_study: bool
-    """Does the whole study appear at once, so that the destination's own "stable" event says it is complete?"""
 
     def preflight(self, entries: Sequence[ManifestEntry], context: SendContext) -> Preflight:
         """Ask which entries the destination would take; sends no instance.

@@ -63,7 +63,7 @@ def insert_instances(audit: Audit, study: StudyManifest) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(
             _INSERT_INSTANCE,
-            (
+            [
                 (
                     audit.pk,
                     position,
@@ -83,7 +83,7 @@ def insert_instances(audit: Audit, study: StudyManifest) -> None:
                     *_OPEN,
                 )
                 for position, entry in enumerate(study.entries)
-            ),
+            ],
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import random
 import warnings
 from io import BytesIO
@@ -23,6 +24,9 @@ from tests.unit.audit.encoded import (
 
 PACKAGED_FILES = [path for path in sorted(Path(pydicom.data.__file__).parent.rglob("*_files/**/*")) if path.is_file()]
 """pydicom's own test files that are in its package."""
+SHARED_DATA = Path(__file__).parents[4] / "shared" / "data"
+DAMAGED = {"trunc_in_pixels.dcm", "trunc_one_byte.dcm", "two_files_concatenated.dcm"}
+"""Files that pydicom reads without complaint, though something of them is missing."""
 TRUNCATED = {"MR_truncated.dcm", "rtplan_truncated.dcm"}
 
 
@@ -35,23 +39,16 @@ def test_every_packaged_file_of_pydicom_is_read_as_pydicom_reads_it(path: Path) 
         return
 
     assert found.data_set_size > 0
-    assert (
-        found.sop_class_uid,
-        found.sop_instance_uid,
-        found.study_instance_uid,
-        found.series_instance_uid,
-        found.transfer_syntax_uid,
-    ) == uids_by_pydicom(content)
+    assert uids_of(found) == uids_by_pydicom(content)
 
 
 def uids_by_pydicom(content: bytes) -> tuple[str, ...]:
+    keywords = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         data_set = dcmread(BytesIO(content))
-    keywords = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
-    return *(str(data_set.get(keyword, "")) for keyword in keywords), str(
-        data_set.file_meta.get("TransferSyntaxUID", "")
-    )
+        uids = [*(data_set.get(keyword, "") for keyword in keywords), data_set.file_meta.get("TransferSyntaxUID", "")]
+    return tuple(str(uid) for uid in uids)
 
 
 def expected_kind(content: bytes, name: str) -> SkippedKind:
@@ -68,7 +65,34 @@ def expected_kind(content: bytes, name: str) -> SkippedKind:
     return SkippedKind.NO_UID
 
 
-@pytest.mark.filterwarnings("ignore")
+@pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="shared/data is not beside the project")
+def test_every_file_of_the_shared_data_is_read_as_its_list_says() -> None:
+    with (SHARED_DATA / "manifest.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+
+    assert len(rows) > 1300
+    for row in rows:
+        path = SHARED_DATA / row["path"]
+        found = verdict(path.read_bytes())
+        is_whole = row["status"] == "instance" and path.name not in DAMAGED
+        assert isinstance(found, Instance) == is_whole, path
+        if isinstance(found, Instance):
+            assert uids_of(found) == tuple(row[column] for column in UID_COLUMNS)
+
+
+UID_COLUMNS = ("sop_class", "sop_uid", "study_uid", "series_uid", "transfer_syntax")
+
+
+def uids_of(instance: Instance) -> tuple[str, ...]:
+    return (
+        instance.sop_class_uid,
+        instance.sop_instance_uid,
+        instance.study_instance_uid,
+        instance.series_instance_uid,
+        instance.transfer_syntax_uid,
+    )
+
+
 def test_a_damaged_file_is_never_read_as_another_instance_than_pydicom_sees() -> None:
     """One to four bytes of a good file are changed: whatever is kept, pydicom reads too, and as the same instance."""
     chance = random.Random(20260105)
@@ -80,8 +104,7 @@ def test_a_damaged_file_is_never_read_as_another_instance_than_pydicom_sees() ->
         found = verdict(content)
         if isinstance(found, Instance):
             kept += 1
-            uids = (found.sop_class_uid, found.sop_instance_uid, found.study_instance_uid, found.series_instance_uid)
-            assert uids == tuple(uid.rstrip("\0 ") for uid in uids_by_pydicom(content)[:4])
+            assert uids_of(found) == tuple(uid.rstrip("\0 ") for uid in uids_by_pydicom(content))
 
     assert kept > 500
 

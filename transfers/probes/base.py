@@ -22,7 +22,7 @@ class ProbeContext:
     retry_seconds: float = 60.0
     """How long a list that could not be fetched is tried again."""
     may_settle: frozenset[str] = frozenset()
-    """SOP Instance UIDs that were sent (wholly or partly), so that their absence needs two lists and the settle time."""
+    """SOP Instance UIDs that were sent, wholly or partly: their absence needs two lists and the settle time."""
     stop: Event = field(default_factory=Event)
 
 

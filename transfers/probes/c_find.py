@@ -11,6 +11,7 @@ from typing import Any
 from audit.entries import ManifestEntry
 from audit.observations import EvidenceKind, Observation, Occurrence
 from transfers.endpoints import Timeouts
+from transfers.errors import ListingFailed
 from transfers.probes.absence import Conclusion, Rules
 from transfers.probes.base import Listing, ProbeContext
 from transfers.probes.controls import blindness_question, invention_question
@@ -23,6 +24,13 @@ _INVENTS = Conclusion(
     EvidenceKind.PROBE_FAILED,
     "The destination says that it holds a SOP Instance UID made up a moment ago: nothing that it lists proves anything",
     "invents",
+)
+
+
+_UNCONTROLLED = Conclusion(
+    EvidenceKind.PROBE_FAILED,
+    "Not listed, but found by asking for it; whether the destination says yes to anything could not be found out",
+    "not_controlled",
 )
 
 
@@ -67,7 +75,11 @@ class _Search:
         self.peer_invents = False
 
     def conclude(self, sop_instance_uid: str) -> Conclusion:
-        return _INVENTS if self.peer_invents else self._rules.conclude(sop_instance_uid)
+        if self.peer_invents:
+            return _INVENTS
+        if not self._is_controlled and sop_instance_uid in self._findings.found_directly:
+            return _UNCONTROLLED
+        return self._rules.conclude(sop_instance_uid)
 
     def run(self) -> Iterator[Occurrence]:
         findings, context = self._findings, self._context
@@ -83,6 +95,7 @@ class _Search:
                 yield from self._ask_directly(inquiry)
                 self._ask_for_counts(inquiry)
                 self._control_bare_rows(inquiry)
+                self._control(inquiry)
             yield from inquiry.take_occurrences()
 
     def _settle(self, inquiry: Inquiry) -> Iterator[Occurrence]:
@@ -109,7 +122,7 @@ class _Search:
             yield _occurred("list_finished", series=finished, missing=missing, seconds=seconds)
 
     def _control(self, inquiry: Inquiry) -> None:
-        """Ask the control question, where it has no answer yet: once, since the lists do not depend on it."""
+        """Ask the control question where it has no answer yet; once, since a list does not depend on it."""
         if self._is_controlled or not self._findings.series:
             return
         question = invention_question(next(iter(self._findings.series)))
@@ -131,8 +144,12 @@ class _Search:
             self._findings.take(inquiry.ask_once(question))
 
     def _control_bare_rows(self, inquiry: Inquiry) -> None:
+        """Rows that do not say where count only if the destination is seen to look where it was asked."""
         bare = self._findings.bare
-        if bare and inquiry.ask_once(blindness_question(uid := min(bare))).names(uid):
+        if not bare:
+            return
+        answer = inquiry.ask_once(blindness_question(min(bare)))
+        if answer.rows or not (answer.is_finished or isinstance(answer.error, ListingFailed)):
             self._findings.disown_bare_rows()
 
 

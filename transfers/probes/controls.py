@@ -14,7 +14,7 @@ def invention_question(series: SeriesKey) -> Query:
 
 
 def blindness_question(sop_instance_uid: str) -> Query:
-    """Ask for an instance under a study and series that cannot exist: who names it ignores where it was asked for."""
+    """Ask for an instance under a study and series that cannot exist: who names any ignores where it was asked for."""
     return Query(_fresh_uid(), _fresh_uid(), sop_instance_uid)
 
 

@@ -16,7 +16,7 @@ from audit.entries import ManifestEntry
 from audit.observations import EvidenceKind, Observation, Occurrence
 from tests.datasets import write_instance, write_study
 from tests.entries import entries_of
-from tests.fakes.acts import Abort, Answer, Close, Die, Raw, Reject, Silence
+from tests.fakes.acts import Abort, Act, Answer, Close, Die, Raw, Reject, Silence
 from tests.fakes.archive import Archive
 from tests.fakes.finding import STUDY_ROOT_FIND
 from tests.fakes.fixtures import MakeArchive
@@ -415,6 +415,21 @@ def test_a_destination_that_says_yes_to_anything_proves_nothing(archive: MakeArc
 
     assert kinds(study, observations) == [FAILED] * 6
     assert {observation.detail["code"] for observation in observations.values()} == {"invents"}
+
+
+@pytest.mark.parametrize("act", [Answer(0xA900), Abort()], ids=["refused", "aborted"])
+def test_what_is_only_found_by_asking_for_it_needs_the_control(archive: MakeArchive, study: Study, act: Act) -> None:
+    ours = {entry.sop_instance_uid for entry in study}
+
+    def no_control(find: FindRequest) -> Act | None:
+        return act if find.is_direct and not ours & set(find.keys["SOPInstanceUID"]) else None
+
+    peer = holding(archive, study[:4], Script(on_find=no_control, rows=yes_to_every_direct_question))
+
+    observations, _ = verify(study, context_of(peer, sent=study))
+
+    assert kinds(study, observations) == [PRESENT] * 4 + [FAILED] * 2
+    assert observations[study[5].sop_instance_uid].detail["code"] == "not_controlled"
 
 
 def test_a_hidden_instance_is_absent(archive: MakeArchive, study: Study) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event, Lock
@@ -62,7 +62,9 @@ class CStore:
         }
         return Preflight(unsendable, tuple(occurrences))
 
-    def send(self, entries: Sequence[ManifestEntry], context: SendContext) -> Iterator[Observation | Occurrence | None]:
+    def send(
+        self, entries: Sequence[ManifestEntry], context: SendContext
+    ) -> Generator[Observation | Occurrence | None, None, None]:
         """As Method promises. Closing the generator aborts the associations and ends the threads."""
         if not entries:
             return

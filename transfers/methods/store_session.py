@@ -72,12 +72,15 @@ class StoreSession:
             with self._channel:
                 self._run()
         except AssociationError as error:
-            self._put_back(error)
+            if self._current is not None:
+                self._put_back_unfinished(self._current, error)
             raise
+        finally:
+            self._leave()
 
     def _run(self) -> None:
         self._next = self._load()
-        while self._next:
+        while self._next and not self._shop.fleet.is_over:
             self._current, self._next = self._next, None
             self._send(self._current)
             self._next = self._load()
@@ -137,11 +140,12 @@ class StoreSession:
         self._shop.fleet.answered()
         self.answers += 1
 
-    def _put_back(self, error: AssociationError) -> None:
-        if self._next is not None:
-            self._shop.queue.give_back(self._next.task)
+    def _leave(self) -> None:
         if self._current is not None:
-            self._put_back_unfinished(self._current, error)
+            self._current.instance.close()
+        if self._next is not None:
+            self._next.instance.close()
+            self._shop.queue.give_back(self._next.task)
 
     def _put_back_unfinished(self, shipment: _Shipment, error: AssociationError) -> None:
         task, shop = shipment.task, self._shop

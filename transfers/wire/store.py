@@ -75,6 +75,10 @@ class LoadedInstance:
             self.reader.close()
             raise
 
+    def close(self) -> None:
+        """Give up what was not read yet. May be called more than once."""
+        self.reader.close()
+
     def sha256(self) -> str:
         """Of the data set as in the file, without a byte of padding; complete once all is sent."""
         return self._digest.hexdigest()

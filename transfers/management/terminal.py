@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TextIO, cast
 
@@ -47,6 +47,15 @@ def progress_bar(stream: TextIO) -> Iterator[Watcher]:
     )
     with Bar(*columns, console=console, transient=True, disable=not stream.isatty()) as bar:
         yield _Watch(bar)
+
+
+@contextmanager
+def reading_bar(stream: TextIO) -> Iterator[Callable[[int], None]]:
+    """Counts the files that were read, on a terminal; elsewhere nothing."""
+    columns = (TextColumn("Reading the input"), TextColumn("{task.completed:,} files"))
+    with Bar(*columns, console=Console(file=stream), transient=True, disable=not stream.isatty()) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda count: bar.update(task, completed=count)
 
 
 class _Watch:

@@ -9,23 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pydicom.config import IGNORE
-from pydicom.datadict import dictionary_has_tag, repeater_has_tag
 from pydicom.uid import UID
 
 from audit.byte_sources import SKIPPED_AT_ONCE, Window
-from audit.elements import (
+from audit.elements import EndMissing, NotFollowed, Outline, step_over, walk
+from audit.encodings import (
     HEADER_SIZES,
     UNDEFINED_LENGTH,
     Encoding,
-    EndMissing,
     Header,
     HeaderCut,
-    NotFollowed,
-    Outline,
     VrUnknown,
-    step_over,
+    is_known,
     tag_name,
-    walk,
 )
 from audit.left_out import broken, cut
 from audit.pixel_data import DESCRIBING_PIXELS, ROWS, native_length
@@ -218,11 +214,6 @@ class _Reading:
         needed = native_length(image.values, is_little_endian=self.encoding.is_little_endian)
         is_native = length != UNDEFINED_LENGTH
         return image.last_tag >> 16 == 0x7FE0 and not (is_native and (needed is None or length < needed))
-
-
-def is_known(tag: int) -> bool:
-    """Whether the tag is in PS3.6, a group length, or private."""
-    return bool(tag >> 16 & 1) or tag & 0xFFFF == 0 or dictionary_has_tag(tag) or repeater_has_tag(tag)
 
 
 def _first_not_zero(window: Window, position: int, size: int) -> int:

@@ -14,8 +14,17 @@ from sys import intern
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 from audit.byte_sources import ByteSource, DeflateStreamCut, InflatedBytes, InflationLimitExceeded, Window
-from audit.data_sets import Contents, describe_rest, is_known, note_of_rest, read_contents
-from audit.elements import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, Encoding, HeaderCut, VrUnknown, tag_name
+from audit.data_sets import Contents, describe_rest, note_of_rest, read_contents
+from audit.encodings import (
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    Encoding,
+    HeaderCut,
+    VrUnknown,
+    is_known,
+    tag_name,
+)
 from audit.entries import SkippedKind
 from audit.escaping import quoted
 from audit.left_out import LeftOut, broken

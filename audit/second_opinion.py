@@ -11,7 +11,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.filereader import data_element_generator
 
 from audit.byte_sources import Window
-from audit.elements import HEADER_SIZES, UNDEFINED_LENGTH, Encoding, tag_name
+from audit.encodings import HEADER_SIZES, UNDEFINED_LENGTH, Encoding, tag_name
 from audit.escaping import quoted
 from audit.left_out import LeftOut, broken, cut
 

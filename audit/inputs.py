@@ -16,11 +16,12 @@ from audit.left_out import LeftOut, broken
 
 
 class InputUnreadable(ValueError):
-    """A path of the input does not exist. Check its spelling, and that it is mounted on this machine."""
+    """A path of the input does not exist, or may not be looked at. The message says what to check."""
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"{printable(path)} does not exist. Check its spelling, and that it is mounted on this machine."
+            f"{printable(path)} does not exist, or is in a folder that may not be read. "
+            "Check its spelling and permissions, and that it is mounted on this machine."
         )
 
 

@@ -23,7 +23,7 @@ from audit.encodings import (
     is_known,
     tag_name,
 )
-from audit.left_out import broken, cut
+from audit.left_out import broken, cut, in_bytes
 from audit.pixel_data import DESCRIBING_PIXELS, ROWS, native_length
 from audit.second_opinion import values_by_pydicom
 
@@ -34,7 +34,11 @@ IDENTIFYING = frozenset({SOP_CLASS_UID, 0x00080018, 0x0020000D, 0x0020000E})
 WANTED = IDENTIFYING | {SPECIFIC_CHARACTER_SET, ROWS}
 ODD_VRS = {b"??", b"--", b"  ", b"\0\0"}
 """What some writers put where they know no VR."""
-ZERO_BYTES = "zero bytes"
+ZEROS = "of zeros"
+OTHER_IMAGES = {"Segmentation Storage", "Parametric Map Storage"}
+GROUP_SIZE = 2
+SHORTEST_ELEMENT = 8
+MAXIMUM_DISORDERED = 10_000
 DISORDER = "its elements are not in ascending order"
 
 
@@ -75,7 +79,7 @@ def describe_rest(window: Window, start: int, size: int) -> str:
     content_start = _first_not_zero(window, start, size)
     if b"DICM" in (window.read(start + 128, 4), window.read(content_start, 4)):
         raise broken(f"a second DICOM file follows in the same file, at byte {start}, and would be lost")
-    return f"{size - start} {ZERO_BYTES if content_start == size else 'bytes that are no elements'}"
+    return f"{in_bytes(size - start)} {ZEROS if content_start == size else 'that are no elements'}"
 
 
 def note_of_rest(rest: str) -> str:
@@ -92,6 +96,7 @@ class _Reading:
         self._start = start
         self.notes: list[str] = []
         self._highest_tag = -1
+        self._disordered = 0
 
     def follow(self) -> None:
         """Walk to the end of the source. Raises LeftOut and NotFollowed."""
@@ -131,8 +136,9 @@ class _Reading:
         if position > size:
             return self._judge_overrun(size)
         rest = describe_rest(self.window, position, size)
-        if rest.endswith(ZERO_BYTES):
-            return self._end(rest)
+        if rest.endswith(ZEROS):
+            is_padding = GROUP_SIZE <= size - position < SHORTEST_ELEMENT
+            return self._end_with_padding(rest) if is_padding else self._end(rest)
         try:
             header = self.encoding.header(self.window, position)
         except HeaderCut:
@@ -155,6 +161,9 @@ class _Reading:
             raise broken(f"its element {tag_name(tag)} is there twice, with different values")
         if DISORDER not in self.notes:
             self.notes.append(DISORDER)
+        self._disordered += 1
+        if self._disordered > MAXIMUM_DISORDERED:
+            raise broken(f"more than {MAXIMUM_DISORDERED} of its elements are not in ascending order, the limit")
 
     def _judge_overrun(self, size: int) -> bool:
         outline = self.outline
@@ -190,7 +199,13 @@ class _Reading:
 
     def _is_image(self) -> bool:
         sop_class_uid = self.outline.values.get(SOP_CLASS_UID, b"").rstrip(b"\0 ").decode("latin-1")
-        return ROWS in self.outline.values or "Image Storage" in UID(sop_class_uid, validation_mode=IGNORE).name
+        name = UID(sop_class_uid, validation_mode=IGNORE).name
+        return ROWS in self.outline.values or "Image Storage" in name or name in OTHER_IMAGES
+
+    def _end_with_padding(self, rest: str) -> bool:
+        """Nothing is missing where no element would fit, and none begins: a single zero may be half of its group."""
+        self.notes.append(note_of_rest(rest))
+        return False
 
     def _end(self, rest: str) -> bool:
         """Take what follows for no part of the data set, which is safe only after an image's last element."""

@@ -21,4 +21,8 @@ def broken(reason: str) -> LeftOut:
 
 def cut(element: str, missing: int) -> LeftOut:
     """A file that lacks the last bytes of an element."""
-    return broken(f"the file ends {missing} byte{'s' * (missing != 1)} before its element {element} does")
+    return broken(f"the file ends {in_bytes(missing)} before its element {element} does")
+
+
+def in_bytes(count: int) -> str:
+    return "1 byte" if count == 1 else f"{count} bytes"

@@ -6,6 +6,7 @@ import pytest
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
+    EnhancedSRStorage,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
@@ -109,12 +110,14 @@ def test_a_sequence_nested_very_deep_is_stepped_over() -> None:
     assert read(part10(EXPLICIT.image(nested))).notes == ()
 
 
-@pytest.mark.parametrize("padding", [1, 2, 512, 100_000])
-def test_zero_bytes_after_an_image_are_noted_and_not_sent(padding: int) -> None:
+@pytest.mark.parametrize(
+    ("padding", "shown"), [(1, "1 byte"), (2, "2 bytes"), (512, "512 bytes"), (9999, "9999 bytes")]
+)
+def test_zeros_after_an_image_are_noted_and_not_sent(padding: int, shown: str) -> None:
     instance = read(part10(EXPLICIT.image() + bytes(padding)))
 
     assert instance.data_set_size == len(EXPLICIT.image())
-    assert instance.notes == (f"after the data set, and no part of it: {padding} zero bytes",)
+    assert instance.notes == (f"after the data set, and no part of it: {shown} of zeros",)
 
 
 @pytest.mark.parametrize("coding", [EXPLICIT, IMPLICIT], ids=["explicit", "implicit"])
@@ -143,6 +146,23 @@ def test_other_bytes_after_pixel_data_that_is_too_short_are_no_ending(rest: byte
     data_set = EXPLICIT.identity() + EXPLICIT.described(200) + EXPLICIT.element(0x7FE00010, "OW", bytes(198))
 
     assert left_out(part10(data_set + rest)).reason.startswith("its pixel data is shorter than its image; then come ")
+
+
+def test_zeros_too_few_for_an_element_are_padding_of_any_data_set() -> None:
+    instance = read(
+        part10(EXPLICIT.identity(sop_class_uid=EnhancedSRStorage) + bytes(7), sop_class_uid=EnhancedSRStorage)
+    )
+
+    assert instance.data_set_size == len(EXPLICIT.identity(sop_class_uid=EnhancedSRStorage))
+    assert instance.notes == ("after the data set, and no part of it: 7 bytes of zeros",)
+
+
+def test_a_file_of_nothing_but_disorder_is_given_up() -> None:
+    same = EXPLICIT.element(0x00080020, "DA", b"") * 10_001
+
+    assert left_out(part10(EXPLICIT.identity() + same)).reason == (
+        "more than 10000 of its elements are not in ascending order, the limit"
+    )
 
 
 def test_zeros_inside_a_sequence_to_the_end_of_the_file_are_a_hole_and_not_an_ending() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from threading import Event
 
+from django.db import DatabaseError
 from django.utils import timezone
 
 from audit.entries import ManifestEntry
@@ -48,6 +49,11 @@ def run_transfer(transfer: Transfer, *, stop: Event | None = None, watch: Watche
         raise queue.TransferIsHeld from None
     except KeyboardInterrupt:
         queue.move(transfer, State.INTERRUPTED)
+        raise
+    except DatabaseError:
+        # Told to whoever runs it; a transfer that cannot be moved stays held, and is taken over from this process.
+        with suppress(DatabaseError):
+            queue.move(transfer, State.FAILED)
         raise
     except Exception:
         logger.exception("A transfer failed by an error of ours", extra={"action": "transfer_failed"})

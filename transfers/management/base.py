@@ -30,6 +30,11 @@ class TallymanCommand(BaseCommand):
             for warning in check_guards(["default"]):
                 self.stderr.write(f"Warning: {warning.msg} {warning.hint}")
             self.run(**options)
+        except KeyboardInterrupt:
+            raise CommandError(
+                "Broken off at once. What was saved is kept, and the same command goes on from there.",
+                returncode=ExitCode.INTERRUPTED,
+            ) from None
         except DatabaseError as error:
             raise CommandError(
                 f"The database failed: {error}. Check that it is running, and that its disk is not full; "

@@ -54,19 +54,27 @@ class _Gathered:
 
     def __init__(self, digests: DataSetDigests) -> None:
         self._digests = digests
-        self._entries: dict[str, ManifestEntry] = {}
+        self._first: dict[str, ManifestEntry] = {}
+        """By SOP Instance UID."""
+        self._entries: dict[tuple[str, str], ManifestEntry] = {}
+        """By Study and SOP Instance UID: where two studies claim one instance, neither may pass for whole without it."""
         self._conflicts: defaultdict[str, set[str]] = defaultdict(set)
         self._skipped: list[Skipped] = []
 
     def add(self, entry: ManifestEntry) -> None:
-        first = self._entries.setdefault(entry.sop_instance_uid, entry)
+        first = self._first.setdefault(entry.sop_instance_uid, entry)
         if first is entry:
+            self._keep(entry)
             return
         kind, reason = self._collision(first, entry)
         self.leave_out(_name(entry.path, entry.member), LeftOut(kind, reason))
         if kind is SkippedKind.CONFLICT:
             for study in {first.study_instance_uid, entry.study_instance_uid}:
                 self._conflicts[study].add(entry.sop_instance_uid)
+            self._keep(entry)
+
+    def _keep(self, entry: ManifestEntry) -> None:
+        self._entries.setdefault((entry.study_instance_uid, entry.sop_instance_uid), entry)
 
     def leave_out(self, name: str, fault: LeftOut) -> None:
         self._skipped.append(Skipped(printable(name), fault.kind, fault.reason))

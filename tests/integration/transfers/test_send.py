@@ -399,6 +399,19 @@ def test_a_study_with_conflicting_files_is_not_sent_and_the_other_study_is(archi
     assert committed["reason"].endswith("files of the input could not be read and are not part of this")
 
 
+def test_one_uid_in_two_studies_keeps_both_from_being_sent(archive: MakeArchive, folder: Path) -> None:
+    uid, other = unique_uid(), unique_uid()
+    write_instance(folder, sop_instance_uid=uid, name="a")
+    write_instance(folder, sop_instance_uid=uid, study_instance_uid=other, name="b")
+    write_instance(folder, study_instance_uid=other, name="c")
+    peer = archive()
+
+    outcome = send(destination_for(peer), folder)
+
+    assert [each["verdict"] for each in outcome.document["transfers"]] == ["nothing-stored", "nothing-stored"]
+    assert peer.log.requests == []
+
+
 def test_a_broken_file_keeps_the_study_from_being_simply_committed(archive: MakeArchive, folder: Path) -> None:
     first, *_ = write_study(folder, 3)
     (folder / "broken.dcm").write_bytes(first.read_bytes()[:700])

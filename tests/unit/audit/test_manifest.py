@@ -142,18 +142,19 @@ def test_a_conflict_between_two_studies_is_one_of_both(tmp_path: Path) -> None:
 
     manifest = read_input([tmp_path])
 
-    assert names(manifest) == [["a"], ["c"], ["d"]]
+    assert names(manifest) == [["a"], ["b", "c"], ["d"]]
     assert [study.conflicts for study in manifest.studies] == [{"2.25.3"}, {"2.25.3"}, set()]
     assert reason(manifest).endswith("/a, which is of another study")
 
 
-def test_a_study_of_nothing_but_a_conflicting_file_is_no_empty_transfer(tmp_path: Path) -> None:
+def test_a_study_of_nothing_but_a_conflicting_file_is_a_study_all_the_same(tmp_path: Path) -> None:
     write_instance(tmp_path, name="a", study_instance_uid="2.25.1", sop_instance_uid="2.25.3")
     write_instance(tmp_path, name="b", study_instance_uid="2.25.2", sop_instance_uid="2.25.3")
 
     manifest = read_input([tmp_path])
 
-    assert [study.study_instance_uid for study in manifest.studies] == ["2.25.1"]
+    assert [study.study_instance_uid for study in manifest.studies] == ["2.25.1", "2.25.2"]
+    assert [study.conflicts for study in manifest.studies] == [{"2.25.3"}, {"2.25.3"}]
     assert kinds(manifest) == {"b": "conflict"}
 
 

@@ -57,7 +57,7 @@ class _Gathered:
         self._first: dict[str, ManifestEntry] = {}
         """By SOP Instance UID."""
         self._entries: dict[tuple[str, str], ManifestEntry] = {}
-        """By Study and SOP Instance UID: of two studies that claim one instance, neither may pass for whole without it."""
+        """By Study and SOP Instance UID: of two studies with one instance, neither passes for whole without it."""
         self._conflicts: defaultdict[str, set[str]] = defaultdict(set)
         self._skipped: list[Skipped] = []
 

@@ -17,7 +17,7 @@ demo: install
 # On PostgreSQL what touches the database, then everything on SQLite; the last line is the second run's.
 test: install
 	@.ci/peers
-	@TALLYMAN_TEST_DATABASE=postgresql $(PYTEST) -m database
+	@TALLYMAN_TEST_DATABASE=postgresql $(PYTEST) -m database -rfE
 	@TALLYMAN_TEST_DATABASE=sqlite $(PYTEST)
 
 coverage: install

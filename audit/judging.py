@@ -6,10 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from audit.models import Audit, Evidence, InstanceAudit
-from audit.observations import MEANING, EvidenceKind, Family
-from audit.reasons import StudyFindings, reason_of
-from audit.verdicts import (
+from audit.judgements import (
     Fact,
     Ground,
     InstanceJudgement,
@@ -17,11 +14,11 @@ from audit.verdicts import (
     Policy,
     StudyVerdict,
     WasThereBefore,
-    judge_instance,
-    judge_study,
-    weakest_proof,
-    while_open,
 )
+from audit.models import Audit, Evidence, InstanceAudit
+from audit.observations import MEANING, EvidenceKind, Family
+from audit.reasons import StudyFindings, reason_of
+from audit.verdicts import judge_instance, judge_study, weakest_proof, while_open
 
 CHUNK_ROWS = 500
 

@@ -11,11 +11,11 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from audit.entries import ManifestEntry, StudyManifest
+from audit.judgements import Policy, WasThereBefore
 from audit.judging import judge_audit, judgements_of
 from audit.models import Audit, InstanceAudit
 from audit.observations import EvidenceKind, Observation
 from audit.rows import EvidenceRow, copy_instances, insert_evidence, insert_instances, write_digests
-from audit.verdicts import Policy, WasThereBefore
 
 _Value = TypeVar("_Value")
 

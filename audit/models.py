@@ -7,8 +7,13 @@ from typing import ClassVar
 
 from django.db import models
 
+from audit.judgements import (
+    Ground,
+    InstanceVerdict,
+    StudyVerdict,
+    WasThereBefore,
+)
 from audit.observations import EvidenceKind
-from audit.verdicts import Ground, InstanceVerdict, StudyVerdict, WasThereBefore
 
 UID_MAXIMUM_LENGTH = 64
 """PS3.5 9.1."""

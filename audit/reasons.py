@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from audit.judgements import Ground, InstanceVerdict, StudyVerdict
 from audit.observations import EvidenceKind
-from audit.verdicts import Ground, InstanceVerdict, StudyVerdict, weakest_proof
+from audit.verdicts import weakest_proof
 
 
 @dataclass(frozen=True, slots=True)

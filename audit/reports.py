@@ -9,9 +9,9 @@ from typing import Any
 
 from django.db.models import Count
 
+from audit.judgements import InstanceVerdict
 from audit.judging import judge_open_audit
 from audit.models import Audit, Evidence, InstanceAudit
-from audit.verdicts import InstanceVerdict
 
 CHUNK_ROWS = 500
 

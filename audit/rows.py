@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from audit.entries import StudyManifest
+from audit.judgements import Ground, InstanceVerdict, WasThereBefore
 from audit.models import Audit
-from audit.verdicts import Ground, InstanceVerdict, WasThereBefore
 
 
 class EvidenceRow(NamedTuple):

@@ -16,7 +16,7 @@ from audit.guards import guards_of
 @pytest.fixture(autouse=True, scope="session")
 def _guards_lifted_around_the_flush() -> Iterator[None]:
     """The flush at the end of a transactional test emits post_migrate, which makes the guards again."""
-    empty = TransactionTestCase._fixture_teardown
+    empty = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
 
     def lift_and_empty(case: TransactionTestCase) -> Any:
         drop_guards()

@@ -126,7 +126,7 @@ class UnexpectedAnswer(AssociationError):
 
 
 class NoPresentationContext(AssociationError):
-    """The destination accepts none of the presentation contexts needed. Enable the SOP class or transfer syntax there."""
+    """The destination accepts no presentation context needed. Enable the SOP class or transfer syntax there."""
 
     code = "no_presentation_context"
     retriable = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum
 
-from audit.verdicts import StudyVerdict
+from audit.judgements import StudyVerdict
 from transfers.states import State
 
 

@@ -11,8 +11,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
+from audit.judgements import Policy
 from audit.models import UID_MAXIMUM_LENGTH, Audit
-from audit.verdicts import Policy
 from transfers import endpoints
 from transfers.states import State
 

@@ -8,11 +8,11 @@ from typing import NamedTuple
 from django.utils import timezone
 
 from audit.entries import ManifestEntry
+from audit.judgements import WasThereBefore
 from audit.judging import HELD_BACK
 from audit.ledger import entries_of
 from audit.models import InstanceAudit
 from audit.observations import EvidenceKind, Observation
-from audit.verdicts import WasThereBefore
 from transfers import queue
 from transfers.errors import AssociationError, NoPresentationContext
 from transfers.methods.base import Preflight

@@ -9,9 +9,9 @@ from typing import Any
 from django.core.management.base import OutputWrapper
 
 from audit.entries import Skipped
+from audit.judgements import StudyVerdict
 from audit.models import Audit
 from audit.reports import counts_of, instance_documents, reason_for
-from audit.verdicts import StudyVerdict
 from transfers.methods import METHODS
 from transfers.models import Transfer
 

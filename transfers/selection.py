@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from audit.judgements import InstanceVerdict
 from audit.models import Audit, Evidence, InstanceAudit
 from audit.observations import EvidenceKind
-from audit.verdicts import InstanceVerdict
 
 _ANSWERED = (EvidenceKind.ACKNOWLEDGED, EvidenceKind.REFUSED)
 _BEGUN = (EvidenceKind.SENT, EvidenceKind.NO_ANSWER, EvidenceKind.ANSWER_UNCLEAR, *_ANSWERED)

@@ -16,17 +16,16 @@ from django.core.management import load_command_class
 from django.core.management.base import BaseCommand
 
 from audit.entries import SkippedKind
-from audit.observations import MEANING, EvidenceKind, Polarity
-from audit.verdicts import (
+from audit.judgements import (
     PROOFS,
     Fact,
     InstanceVerdict,
     Policy,
     StudyVerdict,
     WasThereBefore,
-    judge_instance,
-    judge_study,
 )
+from audit.observations import MEANING, EvidenceKind, Polarity
+from audit.verdicts import judge_instance, judge_study
 from transfers.errors import AssociationError, SourceError, TransferError
 from transfers.exit_codes import WORST_FIRST, ExitCode, exit_code_of
 from transfers.management import commands

@@ -10,7 +10,7 @@ from django.core.management.base import OutputWrapper
 from django.db import DatabaseError
 
 from audit.entries import Skipped
-from audit.verdicts import StudyVerdict
+from audit.judgements import StudyVerdict
 from transfers.exit_codes import ExitCode, exit_code_of, worst
 from transfers.management.terminal import print_skipped, print_verdicts
 from transfers.models import Transfer

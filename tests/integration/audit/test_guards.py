@@ -10,10 +10,10 @@ from django.db import Error, connection, transaction
 from django.utils import timezone
 
 from audit.guards import check_guards
+from audit.judgements import Policy
 from audit.ledger import Ledger, open_audit
 from audit.models import Audit, Evidence, InstanceAudit
 from audit.observations import EvidenceKind, Observation
-from audit.verdicts import Policy
 from tests.guards import drop_guards
 from tests.manifests import study
 

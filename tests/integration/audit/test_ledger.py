@@ -7,11 +7,11 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
+from audit.judgements import Policy
 from audit.ledger import AuditIsSealed, Ledger, continue_audit, entries_of, open_audit
 from audit.models import Audit, Evidence
 from audit.observations import EvidenceKind, Observation
 from audit.reports import counts_of, instance_documents
-from audit.verdicts import Policy
 from tests.manifests import study
 
 pytestmark = pytest.mark.django_db

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.observations import MEANING, EvidenceKind, Family, Polarity
-from audit.verdicts import (
+from audit.judgements import (
     Fact,
     Ground,
     InstanceJudgement,
@@ -15,11 +14,9 @@ from audit.verdicts import (
     Policy,
     StudyVerdict,
     WasThereBefore,
-    judge_instance,
-    judge_study,
-    weakest_proof,
-    while_open,
 )
+from audit.observations import MEANING, EvidenceKind, Family, Polarity
+from audit.verdicts import judge_instance, judge_study, weakest_proof, while_open
 
 WITHOUT_TRUST = Policy()
 TRUSTED = Policy(acknowledgement_means_stored=True)

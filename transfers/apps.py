@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pydicom.config
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
@@ -14,4 +15,7 @@ class TransfersConfig(AppConfig):
     guards = append_only("transfers_transferevent", "a transfer event")
 
     def ready(self) -> None:
+        # Values that break the rules of their VR are passed on as they are; pydicom's warnings would quote them.
+        pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+        pydicom.config.settings.writing_validation_mode = pydicom.config.IGNORE
         post_migrate.connect(create_guards, sender=self)

@@ -70,11 +70,17 @@ class Transport:
         self._writing_is_unfinished = True
         rest = buffers
         watched = READING | WRITING
+        events = watched
         while rest:
             sent = self._send(rest)
+            if not sent and not events:
+                raise NetworkTimedOut
             rest = _after(rest, sent)
-            if rest and self._wait_until_writable(watched) & READING:
-                watched = WRITING
+            if rest:
+                # A socket is reported writable only with a third of its buffer free: whether nothing at all
+                # has moved meanwhile is told by trying.
+                events = self._wait_until_writable(watched)
+                watched &= ~(events & READING)
         self._writing_is_unfinished = False
 
     def check_interruption(self) -> None:
@@ -143,8 +149,6 @@ class Transport:
 
     def _wait_until_writable(self, watched: int) -> int:
         events = self._waiter.wait(watched, self._network_seconds)
-        if not events:
-            raise NetworkTimedOut
         if events & READING and not self._receive_available() and self._received[self._start] == PduType.A_ABORT:
             raise EarlyAbort
         return events

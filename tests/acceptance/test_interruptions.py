@@ -61,7 +61,9 @@ def test_a_stopped_send_is_interrupted_with_a_truthful_audit(
 
 
 def test_a_send_stopped_between_two_studies_says_so(shell: Shell, slow: Archive, folder: Path) -> None:
-    write_study(folder, 1, study_instance_uid="9.9")  # sorted last: no time is left for it
+    later = folder / "later"  # by its path it comes after the first study: no time is left for it
+    later.mkdir()
+    write_study(later, 1)
 
     exit_code, output = stop_in_the_middle(shell, slow, folder, signal.SIGINT)
 

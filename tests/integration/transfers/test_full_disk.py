@@ -42,7 +42,7 @@ def test_a_full_disk_ends_the_send_with_what_to_do_and_the_same_send_goes_on(
     archive: MakeArchive, tmp_path: Path
 ) -> None:
     write_study(tmp_path, INSTANCES)
-    peer = archive(Script(on_store=Answer(delay_seconds=0.002)))
+    peer = archive(Script(on_store=Answer(delay_seconds=0.01)))
     destination = destination_for(peer)
 
     full = send(destination, tmp_path)

@@ -215,7 +215,7 @@ def test_a_file_that_vanished_is_not_sent(archive: MakeArchive, tmp_path: Path) 
 
 
 def test_a_file_that_changes_while_it_is_sent_never_arrives_whole(archive: MakeArchive, tmp_path: Path) -> None:
-    paths = write_study(tmp_path, 3, size_bytes=5_000_000)
+    paths = write_study(tmp_path, 3, size_bytes=20_000_000)  # more than the sockets of both sides can hold
     entries = entries_of(paths)
     changing = entries[1]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import pytest
@@ -73,26 +75,30 @@ def test_the_buffer_is_bounded_however_small_the_fragments(fragment_size: int) -
     assert fragment_size <= FragmentBuffer(fragment_size).size <= 1_048_576
 
 
-def loaded(content: Content, size: int, fragment_size: int = 1024) -> LoadedInstance:
-    instance = LoadedInstance(
-        Outgoing("1.2.3", "1.2.4", size), content, FragmentBuffer(fragment_size), Digest(Digester())
-    )
+@pytest.fixture
+def digester() -> Iterator[Digester]:
+    with closing(Digester()) as digester:
+        yield digester
+
+
+def loaded(content: Content, size: int, digester: Digester) -> LoadedInstance:
+    instance = LoadedInstance(Outgoing("1.2.3", "1.2.4", size), content, FragmentBuffer(1024), Digest(digester))
     instance.fill()
     return instance
 
 
-def test_an_instance_that_fits_is_read_checked_and_closed_at_once() -> None:
+def test_an_instance_that_fits_is_read_checked_and_closed_at_once(digester: Digester) -> None:
     content = Content(b"ab" * 3000 + b"c")
 
-    instance = loaded(content, 6001)
+    instance = loaded(content, 6001, digester)
 
     assert (instance.filled, instance.left, instance.is_padded, content.is_closed) == (6001, 0, True, True)
     assert instance.sha256() == hashlib.sha256(content.data).hexdigest()
 
 
-def test_a_large_instance_is_checked_before_its_last_part_is_handed_out() -> None:
+def test_a_large_instance_is_checked_before_its_last_part_is_handed_out(digester: Digester) -> None:
     content = Content(bytes(1_000_000), at_once=1 << 20)
-    instance = loaded(content, 1_000_000)
+    instance = loaded(content, 1_000_000, digester)
     content.is_changed = True
 
     while instance.left > instance.buffer.size:
@@ -103,9 +109,9 @@ def test_a_large_instance_is_checked_before_its_last_part_is_handed_out() -> Non
     assert content.is_closed
 
 
-def test_a_file_that_ends_too_early_has_changed() -> None:
+def test_a_file_that_ends_too_early_has_changed(digester: Digester) -> None:
     content = Content(bytes(99))
 
     with pytest.raises(SourceFileChanged):
-        loaded(content, 100)
+        loaded(content, 100, digester)
     assert content.is_closed

@@ -19,6 +19,7 @@ from transfers.methods.store_sender import Sender
 from transfers.methods.store_session import Shop, why_not_accepted
 from transfers.wire.association import Association
 from transfers.wire.presentation_contexts import AssociationPlan, Encoding
+from transfers.wire.stopping import interruption_by
 
 LOOK_SECONDS = 0.05
 """How often what was seen is handed on: woken for each instance, the reader would take the senders' time."""
@@ -49,14 +50,15 @@ class CStore:
     def preflight(self, entries: Sequence[ManifestEntry], context: SendContext) -> Preflight:
         """Open the associations of the plan, one after another, and see what would not be accepted.
 
-        Raises AssociationError where one of them cannot be opened.
+        Raises AssociationError where one of them cannot be opened, AssociationInterrupted soon after a stop.
         """
         reasons: dict[Encoding, str] = {}
         occurrences = []
-        for plan in plans_for(entries):
-            with Association.open(context.endpoint, plan.contexts) as association:
-                reasons |= _refused_encodings(plan, association)
-                occurrences.append(_asked(association))
+        with interruption_by(context.stop) as interruption:
+            for plan in plans_for(entries):
+                with Association.open(context.endpoint, plan.contexts, interruption) as association:
+                    reasons |= _refused_encodings(plan, association)
+                    occurrences.append(_asked(association))
         unsendable = {
             entry.sop_instance_uid: reasons[encoding_of(entry)] for entry in entries if encoding_of(entry) in reasons
         }

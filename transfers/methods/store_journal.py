@@ -16,7 +16,7 @@ from transfers.wire.store import LoadedInstance
 from transfers.wire.store_answer import clean_comment, judge_status
 from transfers.wire.store_messages import StoreResponse
 
-_MOST_UNREAD = 5_000
+MOST_UNREAD = 5_000
 _LOOK_AGAIN_SECONDS = 0.01
 
 
@@ -33,7 +33,7 @@ class StoreJournal:
 
     def has_room(self) -> bool:
         """Whether the reader keeps up; a sender that runs far ahead of what is saved should wait."""
-        return len(self._unread) < _MOST_UNREAD
+        return len(self._unread) < MOST_UNREAD
 
     def wait_for_room(self) -> None:
         time.sleep(_LOOK_AGAIN_SECONDS)

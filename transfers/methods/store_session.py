@@ -120,7 +120,7 @@ class StoreSession:
 
     def _send(self, shipment: _Shipment) -> None:
         journal = self._shop.journal
-        while not journal.has_room():
+        while not journal.has_room() and not self._shop.fleet.is_over:
             journal.wait_for_room()
         try:
             self._channel.send(shipment.instance, shipment.context_id)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from threading import Event, Timer
 
 import pytest
 from pydicom.uid import JPEG2000Lossless, MRImageStorage
@@ -15,7 +17,7 @@ from tests.fakes.archive import Archive
 from tests.fakes.fixtures import MakeArchive
 from tests.fakes.script import Script
 from tests.integration.transfers.methods.sending import POLICY, SOON
-from transfers.errors import AssociationRejected, AssociationTimedOut, ConnectionFailed
+from transfers.errors import AssociationInterrupted, AssociationRejected, AssociationTimedOut, ConnectionFailed
 from transfers.methods.base import Preflight, SendContext
 from transfers.methods.c_store import CStore
 
@@ -97,6 +99,20 @@ def test_a_destination_that_cannot_be_asked_is_an_error(
 
     with pytest.raises(error):
         preflight(peer, mixed)
+
+
+def test_a_stop_ends_the_asking(archive: MakeArchive, mixed: list[ManifestEntry]) -> None:
+    peer = archive(Script(on_association=Silence()))
+    stop = Event()
+    timer = Timer(0.1, stop.set)
+    timer.start()
+    began = time.monotonic()
+
+    with pytest.raises(AssociationInterrupted):
+        CStore().preflight(mixed, SendContext(peer.endpoint(), POLICY, stop=stop))
+
+    assert time.monotonic() - began < 3
+    timer.join()
 
 
 def test_a_destination_that_is_down_is_an_error(archive: MakeArchive, mixed: list[ManifestEntry]) -> None:

@@ -16,7 +16,7 @@ def interruption_by(stop: Event) -> Iterator[Interruption]:
     """Give an interruption that is set soon after the event is; it is closed soon after the block ends."""
     interruption = Interruption()
     ended = Event()
-    Thread(target=_watch, args=(stop, ended, interruption), name="stop of a probe", daemon=True).start()
+    Thread(target=_watch, args=(stop, ended, interruption), name="stop of an association", daemon=True).start()
     try:
         yield interruption
     finally:

@@ -24,7 +24,7 @@ from pydicom.uid import (
 from audit.observations import EvidenceKind
 from tests.datasets import data_set_bytes, write_instance, write_study
 from tests.entries import entries_of, entry_of
-from tests.fakes.acts import Abort, Silence
+from tests.fakes.acts import Abort, Answer, Silence
 from tests.fakes.archive import Archive
 from tests.fakes.fixtures import MakeArchive
 from tests.fakes.script import Script
@@ -232,6 +232,19 @@ def test_a_file_that_changes_while_it_is_sent_never_arrives_whole(archive: MakeA
     assert changing.sop_instance_uid not in peer.log.instances
     assert [sent.of(entries[0]), sent.of(entries[2])] == [ACKNOWLEDGED] * 2
     assert [record.ended for record in peer.log.associations] == ["aborted", "released"]
+
+
+def test_an_answer_that_comes_while_a_large_instance_is_being_written_is_kept(
+    archive: MakeArchive, tmp_path: Path
+) -> None:
+    entries = entries_of(write_study(tmp_path, 2, size_bytes=30_000_000))
+    peer = archive(Script(on_store={1: Answer(0xA700, early=True)}))
+
+    sent = send(peer, entries)
+
+    assert sent.of(entries[0]) == [EvidenceKind.SENT, EvidenceKind.REFUSED]
+    assert sent.of(entries[1]) == ACKNOWLEDGED
+    assert sent.names() == ["association_opened", "association_released"]
 
 
 def test_an_abort_is_seen_while_a_large_instance_is_being_written(archive: MakeArchive, tmp_path: Path) -> None:

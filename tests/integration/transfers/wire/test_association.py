@@ -7,7 +7,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from threading import Thread, Timer
+from threading import Event, Thread, Timer
 
 import pytest
 from pydicom.uid import UID
@@ -264,6 +264,23 @@ def test_an_interruption_ends_the_waiting_at_once(archive: MakeArchive, script: 
 
         assert time.monotonic() - began < 2
         timer.join()
+
+
+def test_an_abort_is_seen_while_writing_though_the_destination_neither_reads_nor_closes() -> None:
+    is_seen = Event()
+
+    def abort_and_hold(connection: socket.socket) -> None:
+        accepting(connection)
+        connection.recv(1000)
+        connection.sendall(bytes.fromhex("07000000000400000202"))
+        assert is_seen.wait(10)
+
+    with peer_that(abort_and_hold) as port:
+        association = Association.open(endpoint(port, Timeouts(network_seconds=5)), ECHO)
+        with pytest.raises(AssociationAborted, match=r"\(source 2, reason 2\)"):
+            association.write([bytes(60_000_000)])
+        is_seen.set()
+        association.abort()
 
 
 def test_a_slow_reader_gets_every_byte_of_many_buffers() -> None:

@@ -168,7 +168,7 @@ def test_a_release_by_the_destination_is_answered_and_named() -> None:
     def release(connection: socket.socket) -> None:
         accepting(connection)
         connection.sendall(A_RELEASE_RQ().encode())
-        received.append(connection.recv(65536))
+        received.append(connection.recv(10))
 
     with peer_that(release) as port:
         association = Association.open(endpoint(port), ECHO)

@@ -32,6 +32,16 @@ class WasThereBefore(StrEnum):
     UNKNOWN = "unknown"
 
 
+class KnownContent(StrEnum):
+    """What our own ledger knows of an instance's content at the destination, from the transfers before and beside."""
+
+    NOTHING = "nothing"
+    SAME = "same"
+    """Proved to be there: exactly the data set of this digest, and no other was ever sent there under the UID."""
+    OTHER = "other"
+    """A data set of another digest was sent there under the same UID: nothing says which of them is there."""
+
+
 class Ground(StrEnum):
     """Why an instance has its verdict: what the reason sentences count."""
 
@@ -50,8 +60,10 @@ class Ground(StrEnum):
 
     CONTRADICTION = "contradiction"
     WAS_THERE_BEFORE = "was-there-before"
+    OTHER_CONTENT_SENT = "other-content-sent"
+    """We sent other content there under the same UID, and nobody compared."""
     LISTED_THOUGH_NOT_OURS = "listed-though-not-ours"
-    """Listed, but our sending of it was refused or never began, and what was there before is not known."""
+    """Listed, but our sending was not acknowledged, and what was there before is not known."""
     ACKNOWLEDGED_ONLY = "acknowledged-only"
     ANSWER_UNCLEAR = "answer-unclear"
     NO_ANSWER = "no-answer"

@@ -11,12 +11,14 @@ from audit.judgements import (
     Ground,
     InstanceJudgement,
     InstanceVerdict,
+    KnownContent,
     Policy,
     StudyVerdict,
     WasThereBefore,
 )
 from audit.models import Audit, Evidence, InstanceAudit
 from audit.observations import MEANING, EvidenceKind, Family
+from audit.precedents import known_content
 from audit.reasons import StudyFindings, reason_of
 from audit.verdicts import judge_instance, judge_study, weakest_proof, while_open
 
@@ -26,17 +28,23 @@ CHUNK_ROWS = 500
 def judgements_of(audit: Audit) -> dict[str, InstanceJudgement]:
     """What the evidence of the whole chain says of each instance, by SOP Instance UID."""
     facts = _facts_by_uid(audit.chain())
-    proved = _proved_content(audit)
+    known = known_content(audit)
     policy = Policy(audit.acknowledgement_means_stored, audit.same_uid_means_same_content)
     return {
         uid: judge_instance(
             frozenset(facts[uid]),
             policy,
             WasThereBefore(was_there),
-            is_proved_content=bool(sha256) and proved.get(uid) == sha256,
+            known=known.get(uid, KnownContent.NOTHING),
+            is_inquiry=audit.is_inquiry,
         )
-        for uid, was_there, sha256 in audit.instances.values_list("sop_instance_uid", "was_there_before", "sha256")
+        for uid, was_there in audit.instances.values_list("sop_instance_uid", "was_there_before")
     }
+
+
+def live_judgements_of(audit: Audit) -> dict[str, InstanceJudgement]:
+    """The same of an open audit: what is not decided is pending."""
+    return {uid: while_open(judgement) for uid, judgement in judgements_of(audit).items()}
 
 
 def judge_audit(audit: Audit) -> None:
@@ -44,11 +52,6 @@ def judge_audit(audit: Audit) -> None:
     judgements = judgements_of(audit)
     _write_judgements(audit, judgements)
     _set_verdict(audit, judgements)
-
-
-def judge_open_audit(audit: Audit) -> Counter[InstanceVerdict]:
-    """How many instances have which verdict by the evidence so far; nothing is written."""
-    return Counter(while_open(judgement).verdict for judgement in judgements_of(audit).values())
 
 
 def _facts_by_uid(audits: Iterable[Audit]) -> defaultdict[str, set[Fact]]:
@@ -63,57 +66,6 @@ def _facts_by_uid(audits: Iterable[Audit]) -> defaultdict[str, set[Fact]]:
                 fact = known[kind, of_round] = Fact(EvidenceKind(kind), of_round)
             facts[uids[instance_id]].add(fact)
     return facts
-
-
-def _proved_content(audit: Audit) -> dict[str, str]:
-    """SHA-256 of what earlier transfers proved to be at this destination, of the instances that were there before.
-
-    The newest word counts: an instance refuted since, or sent with other content since, is proved no longer.
-    """
-    was_there = list(
-        audit.instances.filter(was_there_before=WasThereBefore.YES).values_list("sop_instance_uid", flat=True)
-    )
-    if not was_there:
-        return {}
-    chain = [each.pk for each in audit.chain()]
-    proved: dict[str, str] = {}
-    for start in range(0, len(was_there), CHUNK_ROWS):
-        earlier = (
-            InstanceAudit.objects.filter(
-                sop_instance_uid__in=was_there[start : start + CHUNK_ROWS],
-                audit__destination_public_id=audit.destination_public_id,
-                audit__sealed_at__isnull=False,
-            )
-            .exclude(audit__in=chain)
-            .select_related("audit")
-            .order_by("audit__sealed_at", "audit_id")
-        )
-        for instance in earlier.iterator(chunk_size=CHUNK_ROWS):
-            _weigh_earlier(proved, instance)
-    return proved
-
-
-def _weigh_earlier(proved: dict[str, str], instance: InstanceAudit) -> None:
-    if _proves_content(instance):
-        proved[instance.sop_instance_uid] = instance.sha256
-    elif instance.verdict == InstanceVerdict.REFUTED or instance.sha256 != proved.get(instance.sop_instance_uid):
-        proved.pop(instance.sop_instance_uid, None)
-
-
-def _proves_content(instance: InstanceAudit) -> bool:
-    """Whether an earlier verdict shows that the destination holds exactly the bytes of that digest.
-
-    Not on an acknowledgement alone, and not where something of unknown content may have been there before.
-    """
-    if instance.verdict != InstanceVerdict.CONFIRMED or not instance.sha256:
-        return False
-    if instance.ground in {Ground.IDENTICAL, Ground.EQUIVALENT}:
-        return True
-    if instance.ground not in {Ground.PRESENT, Ground.COMMITTED}:
-        return False
-    return instance.was_there_before == WasThereBefore.NO or (
-        instance.was_there_before == WasThereBefore.YES and not instance.audit.same_uid_means_same_content
-    )
 
 
 def _write_judgements(audit: Audit, judgements: Mapping[str, InstanceJudgement]) -> None:
@@ -146,8 +98,15 @@ def _set_verdict(audit: Audit, judgements: Mapping[str, InstanceJudgement]) -> N
             explanations=_explanations(audit),
             was_asked=_was_asked(audit),
             files_left_out=audit.files_left_out,
+            was_committed_at=_was_committed_at(audit),
         ),
     )
+
+
+def _was_committed_at(audit: Audit) -> str:
+    """The day on which an earlier audit of the chain found the study committed, or nothing."""
+    committed = (each for each in audit.chain()[1:] if each.verdict == StudyVerdict.COMMITTED and each.sealed_at)
+    return next((f"{each.sealed_at:%Y-%m-%d %H:%M} UTC" for each in committed), "")
 
 
 _PROVING = {Family.COMMITMENT, Family.PRESENCE, Family.CONTENT}
@@ -192,5 +151,6 @@ def _explanation(detail: Mapping[str, Any]) -> str:
     if detail.get("code") == HELD_BACK:
         return ""
     if status_code := detail.get("status_code"):
-        return f"{status_code} {detail.get('meaning', '')}".strip()
+        comment = f": “{detail['error_comment']}”" if detail.get("error_comment") else ""
+        return f"{status_code} {detail.get('meaning', '')}".strip() + comment
     return str(detail.get("reason", ""))

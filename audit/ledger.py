@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from django.db import models, transaction
@@ -29,11 +29,22 @@ class AuditIsSealed(Exception):
     """The audit was closed by somebody else meanwhile; nothing was written to it."""
 
 
+class AskedAt(NamedTuple):
+    """The destination whose word an audit weighs."""
+
+    public_id: UUID
+    address: str
+
+
 @transaction.atomic
-def open_audit(study: StudyManifest, *, destination_public_id: UUID, policy: Policy, files_left_out: int = 0) -> Audit:
+def open_audit(
+    study: StudyManifest, *, at: AskedAt, policy: Policy, files_left_out: int = 0, is_inquiry: bool = False
+) -> Audit:
     """Write the audit of a study with a row an instance, before anything of it is sent."""
     audit = Audit.objects.create(
-        destination_public_id=destination_public_id,
+        destination_public_id=at.public_id,
+        destination_address=at.address,
+        is_inquiry=is_inquiry,
         study_instance_uid=study.study_instance_uid,
         acknowledgement_means_stored=policy.acknowledgement_means_stored,
         same_uid_means_same_content=policy.same_uid_means_same_content,
@@ -50,6 +61,8 @@ def continue_audit(before: Audit, policy: Policy) -> Audit:
     audit = Audit.objects.create(
         continues=before,
         destination_public_id=before.destination_public_id,
+        destination_address=before.destination_address,
+        is_inquiry=before.is_inquiry,
         study_instance_uid=before.study_instance_uid,
         acknowledgement_means_stored=policy.acknowledgement_means_stored,
         same_uid_means_same_content=policy.same_uid_means_same_content,

@@ -38,7 +38,11 @@ class Audit(models.Model):
     )
     destination_public_id = models.UUIDField(db_index=True)
     """Whose word is weighed: the audit knows a destination by its public id only."""
+    destination_address = models.CharField(max_length=400)
+    """Where that was at the time: a destination that is pointed to another archive proves nothing of the first."""
     study_instance_uid = models.CharField(max_length=UID_MAXIMUM_LENGTH, db_index=True)
+    is_inquiry = models.BooleanField(default=False)
+    """Nothing is to be sent: the destination is only asked."""
     acknowledgement_means_stored = models.BooleanField(default=False)
     same_uid_means_same_content = models.BooleanField(default=False)
     files_left_out = models.PositiveIntegerField(default=0)

@@ -23,6 +23,8 @@ class StudyFindings:
     was_asked: bool = True
     """Whether the destination was asked at all after sending."""
     files_left_out: int = 0
+    was_committed_at: str = ""
+    """When an earlier audit of the same transfer found the study committed."""
 
     def count(self, verdict: InstanceVerdict) -> int:
         return sum(count for (of_verdict, _), count in self.grounds.items() if of_verdict is verdict)
@@ -38,6 +40,8 @@ def reason_of(verdict: StudyVerdict, findings: StudyFindings) -> str:
     That a part is stored is never said unless one instance is confirmed.
     """
     sentences = [_SENTENCES[verdict](findings)]
+    if findings.was_committed_at and verdict in {StudyVerdict.PARTIAL, StudyVerdict.NOTHING_STORED}:
+        sentences.append(f"It was committed when it was asked about on {findings.was_committed_at}")
     if findings.contradictions:
         sentences.append(
             f"For {_instances(findings.contradictions)} proofs contradict each other; look at the destination"
@@ -65,7 +69,8 @@ _OTHERWISE = {
     Ground.NOT_SENT: "not sent",
     Ground.CONTRADICTION: "with contradicting proofs",
     Ground.WAS_THERE_BEFORE: "there before under the same UID, with content that was not compared",
-    Ground.LISTED_THOUGH_NOT_OURS: "listed by the destination though this transfer did not store it",
+    Ground.OTHER_CONTENT_SENT: "sent there with other content too under the same UID, which was not compared",
+    Ground.LISTED_THOUGH_NOT_OURS: "listed by the destination, though nothing shows that it came from this transfer",
     Ground.ACKNOWLEDGED_ONLY: "acknowledged, which alone proves nothing",
     Ground.ANSWER_UNCLEAR: "answered unclearly",
     Ground.NO_ANSWER: "sent without an answer",
@@ -102,12 +107,10 @@ def _nothing_stored(findings: StudyFindings) -> str:
     if grounds == {Ground.NOT_SENT}:
         asked = "could not be asked" if findings.was_asked else "was not asked"
         return f"Nothing was sent by this transfer; what was there before {asked}{_because(findings, Ground.NOT_SENT)}"
-    subject = (
-        "The one instance was not stored"
-        if findings.total == 1
-        else (f"None of the {findings.total:,} instances was stored")
-    )
-    return f"{subject}: {_rest(findings)}"
+    became = "was stored" if grounds == {Ground.REFUSED} else "is at the destination"
+    subject = "The one instance" if findings.total == 1 else f"None of the {findings.total:,} instances"
+    negated = became.replace("was", "was not").replace("is", "is not") if findings.total == 1 else became
+    return f"{subject} {negated}: {_rest(findings)}"
 
 
 def _unverifiable(findings: StudyFindings) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Count
 
 from audit.judgements import InstanceVerdict
-from audit.judging import judge_open_audit
+from audit.judging import live_judgements_of
 from audit.models import Audit, Evidence, InstanceAudit
 
 CHUNK_ROWS = 500
@@ -22,7 +22,7 @@ def counts_of(audit: Audit) -> dict[str, int]:
         rows = audit.instances.values_list("verdict").annotate(count=Count("id"))
         counted = Counter({InstanceVerdict(verdict): count for verdict, count in rows})
     else:
-        counted = judge_open_audit(audit)
+        counted = Counter(judgement.verdict for judgement in live_judgements_of(audit).values())
     return {"instances": counted.total(), **{verdict.value: counted[verdict] for verdict in InstanceVerdict}}
 
 
@@ -38,6 +38,7 @@ def reason_for(audit: Audit) -> str:
 def instance_documents(audit: Audit) -> Iterator[dict[str, Any]]:
     """Every instance in the order of the manifest, with the evidence of the whole chain; in chunks, for any size."""
     chain = audit.chain()
+    live = {} if audit.is_sealed else live_judgements_of(audit)
     rows = audit.instances.order_by("position")
     last = -1
     while chunk := list(rows.filter(position__gt=last)[:CHUNK_ROWS]):
@@ -46,7 +47,7 @@ def instance_documents(audit: Audit) -> Iterator[dict[str, Any]]:
             yield {
                 "sop_instance_uid": instance.sop_instance_uid,
                 "sop_class_uid": instance.sop_class_uid,
-                "verdict": instance.verdict,
+                "verdict": live[instance.sop_instance_uid].verdict if live else instance.verdict,
                 "was_there_before": instance.was_there_before,
                 "evidence": evidence[instance.sop_instance_uid],
             }

@@ -18,6 +18,7 @@ from audit.judgements import (
     Ground,
     InstanceJudgement,
     InstanceVerdict,
+    KnownContent,
     Policy,
     StudyVerdict,
     WasThereBefore,
@@ -54,11 +55,12 @@ def judge_instance(
     policy: Policy = _WITHOUT_TRUST,
     was_there_before: WasThereBefore = WasThereBefore.UNKNOWN,
     *,
-    is_proved_content: bool = False,
+    known: KnownContent = KnownContent.NOTHING,
+    is_inquiry: bool = False,
 ) -> InstanceJudgement:
     """Judge one instance from all the evidence of its audit chain.
 
-    `is_proved_content`: our own ledger proved before that the destination holds exactly this data set (by digest).
+    `is_inquiry`: nothing was to be sent; the destination was only asked whether the UID is there.
     Never returns `pending`: see `while_open`.
     """
     content, commitment, presence = (
@@ -70,18 +72,21 @@ def judge_instance(
     if content.is_positive:
         ground = Ground.IDENTICAL if EvidenceKind.IDENTICAL in content.kinds else Ground.EQUIVALENT
         return InstanceJudgement(InstanceVerdict.CONFIRMED, ground, is_contradiction=commitment.is_negative)
-    is_content_settled = policy.same_uid_means_same_content or is_proved_content
-    may_be_older = was_there_before is WasThereBefore.YES and not is_content_settled
-    if presence.is_positive or commitment.is_positive:
-        ground = Ground.PRESENT if presence.is_positive else Ground.COMMITTED
-        is_ours = is_content_settled or was_there_before is WasThereBefore.NO
-        return _listed(ground, _claim(facts), is_ours=is_ours, may_be_older=may_be_older)
-    return _claimed(_claim(facts), policy, may_be_older=may_be_older)
+    doubt = None if policy.same_uid_means_same_content else _doubt(was_there_before, known)
+    if doubt is not None:
+        return _unproven(doubt)
+    claim = _claim(facts)
+    if not presence.is_positive and not commitment.is_positive:
+        return _claimed(claim, policy)
+    is_settled = is_inquiry or policy.same_uid_means_same_content or known is KnownContent.SAME
+    if not is_settled and not _may_be_ours(claim, was_there_before):
+        return _unproven(Ground.LISTED_THOUGH_NOT_OURS)
+    return InstanceJudgement(InstanceVerdict.CONFIRMED, Ground.PRESENT if presence.is_positive else Ground.COMMITTED)
 
 
 def while_open(judgement: InstanceJudgement) -> InstanceJudgement:
-    """What to show while the audit is open: what is not decided is still pending."""
-    if judgement.verdict is InstanceVerdict.UNPROVEN:
+    """What to show while the audit is open: what is not decided, or could still be sent, is pending."""
+    if judgement.verdict is InstanceVerdict.UNPROVEN or judgement.ground is Ground.NOT_SENT:
         return InstanceJudgement(InstanceVerdict.PENDING, judgement.ground, judgement.is_contradiction)
     return judgement
 
@@ -110,19 +115,24 @@ def weakest_proof(grounds: Iterable[Ground]) -> Ground:
 _DENIED_CLAIMS = (Ground.REFUSED, Ground.NOT_SENT)
 
 
-def _listed(ground: Ground, claim: Ground, *, is_ours: bool, may_be_older: bool) -> InstanceJudgement:
-    """The destination says that it holds the UID. Is it what we sent?"""
-    if may_be_older:
-        return _unproven(Ground.WAS_THERE_BEFORE)
-    if claim in _DENIED_CLAIMS and not is_ours:
-        return _unproven(Ground.LISTED_THOUGH_NOT_OURS)
-    return InstanceJudgement(InstanceVerdict.CONFIRMED, ground)
+def _doubt(was_there_before: WasThereBefore, known: KnownContent) -> Ground | None:
+    """Why being listed says nothing of what we sent: other content may be there under the same UID."""
+    if known is KnownContent.OTHER:
+        return Ground.OTHER_CONTENT_SENT
+    if was_there_before is WasThereBefore.YES and known is not KnownContent.SAME:
+        return Ground.WAS_THERE_BEFORE
+    return None
 
 
-def _claimed(claim: Ground, policy: Policy, *, may_be_older: bool) -> InstanceJudgement:
+def _may_be_ours(claim: Ground, was_there_before: WasThereBefore) -> bool:
+    """Whether what is listed came from us: acknowledged, or begun by us where nothing was there before."""
+    if was_there_before is WasThereBefore.NO:
+        return claim not in {Ground.NOT_SENT, Ground.NOT_ASKED}
+    return claim is Ground.ACKNOWLEDGED_ONLY
+
+
+def _claimed(claim: Ground, policy: Policy) -> InstanceJudgement:
     """Nothing was proved either way: what our sending and its answer alone come to."""
-    if may_be_older:
-        return _unproven(Ground.WAS_THERE_BEFORE)
     if claim in _DENIED_CLAIMS:
         return InstanceJudgement(InstanceVerdict.REFUTED, claim)
     if claim is Ground.ACKNOWLEDGED_ONLY and policy.acknowledgement_means_stored:

@@ -161,6 +161,11 @@ class Destination(models.Model):
         )
 
     @property
+    def address(self) -> str:
+        """Where it is and who it is: another one is another archive, whatever the name says."""
+        return f"{self.host}:{self.port} {self.called_ae_title.strip()}"
+
+    @property
     def policy(self) -> Policy:
         """What the admin declared of it, for the verdict calculus."""
         return Policy(self.acknowledgement_means_stored, self.same_uid_means_same_content)

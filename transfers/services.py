@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from audit.entries import StudyManifest
-from audit.ledger import continue_audit, open_audit
+from audit.ledger import AskedAt, continue_audit, open_audit
 from transfers import queue
 from transfers.models import Destination, Transfer
 from transfers.states import HELD, State
@@ -18,6 +19,10 @@ from transfers.states import HELD, State
 
 class NothingToRetry(Exception):
     """Every instance of this transfer is confirmed: there is nothing to send again."""
+
+
+class DestinationMoved(Exception):
+    """The destination was pointed to another archive since. Name the files instead: verify PATH --to NAME."""
 
 
 def manifest_digest(study: StudyManifest) -> str:
@@ -46,7 +51,11 @@ def create_transfer(
     """
     now = timezone.now()
     audit = open_audit(
-        study, destination_public_id=destination.public_id, policy=destination.policy, files_left_out=files_left_out
+        study,
+        at=AskedAt(destination.public_id, destination.address),
+        policy=destination.policy,
+        files_left_out=files_left_out,
+        is_inquiry=method is None,
     )
     transfer = Transfer.objects.create(
         destination=destination,
@@ -75,9 +84,11 @@ def find_unfinished(study: StudyManifest, *, destination: Destination, method: s
             method=method,
             study_instance_uid=study.study_instance_uid,
             manifest_sha256=manifest_digest(study),
-            sends=True,
+            audit__sealed_at__isnull=True,
+            audit__destination_address=destination.address,
             state__in=[State.INTERRUPTED, State.FAILED, *HELD],
         )
+        .filter(Q(audit__continues__isnull=True) | Q(sends=True))
         .order_by("-id")
         .first()
     )
@@ -97,17 +108,19 @@ def resume(
     """
     with transaction.atomic():
         queue.claim(transfer, worker)
-        transfer.verify, transfer.send_what_can, transfer.options = verify, send_what_can, dict(options or {})
-        transfer.save(update_fields=["verify", "send_what_can", "options"])
+        transfer.verify, transfer.sends = verify, True
+        transfer.send_what_can, transfer.options = send_what_can, dict(options or {})
+        transfer.save(update_fields=["verify", "sends", "send_what_can", "options"])
         queue.record_event(transfer, "resumed", verify=verify, send_what_can=send_what_can)
 
 
 def retry(transfer: Transfer, worker: str = "") -> None:
     """Send again what is refuted or unproven, and nothing else, in a new audit that continues the sealed one.
 
-    Raises NothingToRetry where all is confirmed, TransferIsHeld where another process works on it.
+    Raises NothingToRetry where all is confirmed or nothing was ever to be sent, DestinationMoved where it is another
+    archive now, TransferIsHeld where another process works on it.
     """
-    if not transfer.audit.instances.exclude(verdict="confirmed").exists():
+    if transfer.method is None or not transfer.audit.instances.exclude(verdict="confirmed").exists():
         raise NothingToRetry
     _continue(transfer, "retried", worker, verify=transfer.verify, sends=True)
 
@@ -115,12 +128,14 @@ def retry(transfer: Transfer, worker: str = "") -> None:
 def reverify(transfer: Transfer, verify: str, worker: str = "") -> None:
     """Ask the destination again, sending nothing, in a new audit that continues the sealed one.
 
-    Raises TransferIsHeld where another process works on it.
+    Raises DestinationMoved where it is another archive now, TransferIsHeld where another process works on it.
     """
     _continue(transfer, "reverified", worker, verify=verify, sends=False)
 
 
 def _continue(transfer: Transfer, event: str, worker: str, *, verify: str, sends: bool) -> None:
+    if transfer.audit.destination_address != transfer.destination.address:
+        raise DestinationMoved(" ".join((DestinationMoved.__doc__ or "").split()))
     with transaction.atomic():
         if worker:
             queue.claim(transfer, worker)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from audit.guards import check_guards
 from audit.judgements import Policy
-from audit.ledger import Ledger, open_audit
+from audit.ledger import AskedAt, Ledger, open_audit
 from audit.models import Audit, Evidence, InstanceAudit
 from audit.observations import EvidenceKind, Observation
 from tests.guards import drop_guards
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def audit() -> Audit:
-    audit = open_audit(study(2), destination_public_id=uuid4(), policy=Policy())
+    audit = open_audit(study(2), at=AskedAt(uuid4(), "pacs:104 PACS"), policy=Policy())
     ledger = Ledger(audit)
     ledger.begin_round()
     ledger.record(Observation("2.25.1.1", EvidenceKind.PRESENT, timezone.now()))

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from audit.judgements import Policy
-from audit.ledger import AuditIsSealed, Ledger, continue_audit, entries_of, open_audit
+from audit.ledger import AskedAt, AuditIsSealed, Ledger, continue_audit, entries_of, open_audit
 from audit.models import Audit, Evidence
 from audit.observations import EvidenceKind, Observation
 from audit.reports import counts_of, instance_documents
@@ -16,11 +16,11 @@ from tests.manifests import study
 
 pytestmark = pytest.mark.django_db
 
-DESTINATION = uuid4()
+DESTINATION = AskedAt(uuid4(), "pacs:104 PACS")
 
 
 def opened(instances: int = 3, **more: int) -> Audit:
-    return open_audit(study(instances), destination_public_id=DESTINATION, policy=Policy(), **more)
+    return open_audit(study(instances), at=DESTINATION, policy=Policy(), **more)
 
 
 def observe(ledger: Ledger, kind: EvidenceKind, *numbers: int, **detail: str) -> None:
@@ -78,6 +78,7 @@ def test_an_observation_about_a_stranger_is_refused() -> None:
 def test_all_present_is_committed_with_its_proof_and_its_numbers() -> None:
     ledger = Ledger(opened())
     ledger.begin_round()
+    observe(ledger, EvidenceKind.ACKNOWLEDGED, 1, 2, 3)
     observe(ledger, EvidenceKind.PRESENT, 1, 2, 3)
 
     audit = ledger.close()
@@ -90,6 +91,7 @@ def test_all_present_is_committed_with_its_proof_and_its_numbers() -> None:
 def test_files_that_were_left_out_end_the_reason() -> None:
     ledger = Ledger(opened(1, files_left_out=2))
     ledger.begin_round()
+    observe(ledger, EvidenceKind.ACKNOWLEDGED, 1)
     observe(ledger, EvidenceKind.PRESENT, 1)
 
     assert ledger.close().reason.endswith("2 files of the input could not be read and are not part of this")
@@ -99,6 +101,7 @@ def test_one_missing_is_partial_and_said_with_its_status_code() -> None:
     ledger = Ledger(opened())
     ledger.begin_round()
     observe(ledger, EvidenceKind.REFUSED, 2, status_code="0xA700", meaning="Refused: out of resources")
+    observe(ledger, EvidenceKind.ACKNOWLEDGED, 1, 3)
     observe(ledger, EvidenceKind.PRESENT, 1, 3)
 
     audit = ledger.close()
@@ -157,6 +160,7 @@ def test_a_later_audit_is_judged_over_the_whole_chain() -> None:
     later = ledger.close()
 
     assert (first.verdict, later.verdict) == ("committed", "nothing-stored")
+    assert "It was committed when it was asked about on" in later.reason
     (document,) = instance_documents(later)
     assert [evidence["kind"] for evidence in document["evidence"]] == ["sent", "acknowledged", "present", "absent"]
     assert [evidence["round"] for evidence in document["evidence"]] == [1, 1, 2, 3]
@@ -182,6 +186,22 @@ def test_what_was_there_before_is_confirmed_only_by_our_own_earlier_proof(
     assert sealed(before="yes").verdict == verdict
 
 
+def test_content_sent_there_later_by_another_transfer_stands_against_an_older_one() -> None:
+    first = sealed()
+    ledger = Ledger(opened(1))
+    ledger.begin_round()
+    observe(ledger, EvidenceKind.SENT, 1, sha256="bb")
+    ledger.flush()  # and breaks off unsealed
+    again = Ledger(continue_audit(first, Policy()))
+    again.begin_round()
+    observe(again, EvidenceKind.PRESENT, 1)
+
+    later = again.close()
+
+    assert (first.verdict, later.verdict) == ("committed", "unverifiable")
+    assert "sent there with other content too" in later.reason
+
+
 def test_an_earlier_proof_is_void_once_other_content_was_sent_since() -> None:
     sealed()
     sealed(before="yes", sha256="bb")
@@ -191,7 +211,7 @@ def test_an_earlier_proof_is_void_once_other_content_was_sent_since() -> None:
 
 def test_an_earlier_proof_at_another_destination_says_nothing() -> None:
     first = sealed()
-    other = open_audit(study(1), destination_public_id=uuid4(), policy=Policy())
+    other = open_audit(study(1), at=AskedAt(uuid4(), "pacs:104 PACS"), policy=Policy())
     ledger = Ledger(other)
     ledger.note_was_there_before(["2.25.1.1"], [])
     ledger.begin_round()

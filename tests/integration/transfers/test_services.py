@@ -24,11 +24,12 @@ ACKNOWLEDGED, REFUSED, SENT = EvidenceKind.ACKNOWLEDGED, EvidenceKind.REFUSED, E
 
 
 def observe(transfer: Transfer, **evidence: EvidenceKind) -> Ledger:
-    """`observe(transfer, i1=SENT)`: one round with evidence about instance 1."""
+    """`observe(transfer, i1=SENT)`: one round with evidence about instance 1. What is listed was acknowledged."""
     ledger = Ledger(transfer.audit)
     ledger.begin_round()
     for name, kind in evidence.items():
-        ledger.record(Observation(f"2.25.1.{name[1:]}", kind, timezone.now()))
+        for each in [ACKNOWLEDGED, kind] if kind is EvidenceKind.PRESENT else [kind]:
+            ledger.record(Observation(f"2.25.1.{name[1:]}", each, timezone.now()))
     ledger.flush()
     return ledger
 

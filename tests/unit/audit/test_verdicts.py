@@ -11,6 +11,7 @@ from audit.judgements import (
     Ground,
     InstanceJudgement,
     InstanceVerdict,
+    KnownContent,
     Policy,
     StudyVerdict,
     WasThereBefore,
@@ -21,6 +22,7 @@ from audit.verdicts import judge_instance, judge_study, weakest_proof, while_ope
 WITHOUT_TRUST = Policy()
 TRUSTED = Policy(acknowledgement_means_stored=True)
 SAME_CONTENT = Policy(same_uid_means_same_content=True)
+NOTHING = KnownContent.NOTHING
 NO, YES, UNKNOWN = WasThereBefore.NO, WasThereBefore.YES, WasThereBefore.UNKNOWN
 
 
@@ -30,9 +32,9 @@ def facts(*words: str) -> frozenset[Fact]:
 
 
 def judge(
-    *words: str, policy: Policy = WITHOUT_TRUST, was_there: WasThereBefore = NO, proved: bool = False
+    *words: str, policy: Policy = WITHOUT_TRUST, was_there: WasThereBefore = NO, known: KnownContent = NOTHING
 ) -> InstanceJudgement:
-    return judge_instance(facts(*words), policy, was_there, is_proved_content=proved)
+    return judge_instance(facts(*words), policy, was_there, known=known)
 
 
 @pytest.mark.parametrize(
@@ -59,9 +61,10 @@ def judge(
         (["acknowledged 1", "equivalent 2"], "confirmed", Ground.EQUIVALENT),
         (["acknowledged 1", "different 2"], "refuted", Ground.DIFFERENT),
         (["conflict 1"], "refuted", Ground.CONFLICT),
-        (["present 1"], "confirmed", Ground.PRESENT),
+        (["present 1"], "unproven", Ground.LISTED_THOUGH_NOT_OURS),
         (["refused 1", "present 2"], "confirmed", Ground.PRESENT),
-        (["not-sent 1", "present 2"], "confirmed", Ground.PRESENT),
+        (["no-answer 1", "present 2"], "confirmed", Ground.PRESENT),
+        (["not-sent 1", "present 2"], "unproven", Ground.LISTED_THOUGH_NOT_OURS),
     ],
     ids=lambda value: "+".join(value) if isinstance(value, list) else str(value),
 )
@@ -93,13 +96,19 @@ def test_proofs_that_deny_each_other_are_a_contradiction(words: list[str], verdi
 
 
 def test_a_later_round_overrules_within_its_kind() -> None:
-    assert judge("absent 2", "present 3").verdict == "confirmed"
-    assert judge("present 2", "absent 3").verdict == "refuted"
+    assert judge("acknowledged 1", "absent 2", "present 3").verdict == "confirmed"
+    assert judge("acknowledged 1", "present 2", "absent 3").verdict == "refuted"
 
 
 def test_a_round_that_could_not_ask_overrules_nothing() -> None:
-    assert judge("present 2", "probe-failed 3").verdict == "confirmed"
-    assert judge("absent 2", "probe-failed 3").verdict == "refuted"
+    assert judge("acknowledged 1", "present 2", "probe-failed 3").verdict == "confirmed"
+    assert judge("acknowledged 1", "absent 2", "probe-failed 3").verdict == "refuted"
+
+
+def test_what_was_only_asked_about_is_confirmed_by_being_listed() -> None:
+    judgement = judge_instance(facts("present 1"), was_there_before=UNKNOWN, is_inquiry=True)
+
+    assert (judgement.verdict, judgement.ground) == ("confirmed", Ground.PRESENT)
 
 
 def test_a_report_that_both_commits_and_fails_an_instance_proves_nothing() -> None:
@@ -126,15 +135,29 @@ def test_what_was_there_before_is_settled_by_content_or_our_own_proof_or_the_swi
     listed = ("acknowledged 1", "present 2")
 
     assert judge(*listed, "identical 3", was_there=YES).verdict == "confirmed"
-    assert judge(*listed, was_there=YES, proved=True).verdict == "confirmed"
+    assert judge(*listed, was_there=YES, known=KnownContent.SAME).verdict == "confirmed"
     assert judge(*listed, was_there=YES, policy=SAME_CONTENT).verdict == "confirmed"
 
 
-@pytest.mark.parametrize("claim", ["refused 1", "not-sent 1"])
-def test_what_we_did_not_store_is_not_ours_unless_it_was_absent_before(claim: str) -> None:
+@pytest.mark.parametrize("claim", ["refused 1", "not-sent 1", "no-answer 1", "answer-unclear 1", "probe-failed 1"])
+def test_what_was_not_acknowledged_may_be_older_where_nobody_looked_before(claim: str) -> None:
     judgement = judge(claim, "present 2", was_there=UNKNOWN)
 
     assert (judgement.verdict, judgement.ground) == ("unproven", Ground.LISTED_THOUGH_NOT_OURS)
+
+
+def test_what_was_acknowledged_and_is_listed_is_confirmed_though_nobody_looked_before() -> None:
+    assert judge("acknowledged 1", "present 2", was_there=UNKNOWN).verdict == "confirmed"
+
+
+@pytest.mark.parametrize("was_there", [NO, UNKNOWN, YES])
+def test_two_contents_sent_under_one_uid_are_settled_only_by_reading_back(was_there: WasThereBefore) -> None:
+    listed = ("acknowledged 1", "present 2")
+
+    judgement = judge(*listed, was_there=was_there, known=KnownContent.OTHER, policy=TRUSTED)
+
+    assert (judgement.verdict, judgement.ground) == ("unproven", Ground.OTHER_CONTENT_SENT)
+    assert judge(*listed, "identical 3", was_there=was_there, known=KnownContent.OTHER).verdict == "confirmed"
 
 
 def test_a_later_sending_without_an_answer_reopens_what_was_refused() -> None:
@@ -161,6 +184,7 @@ def test_the_acknowledgement_of_an_earlier_attempt_does_not_answer_the_newest_se
 def test_while_the_audit_is_open_what_is_unproven_is_pending() -> None:
     assert while_open(judge("acknowledged 1")).verdict == "pending"
     assert while_open(judge("refused 1")).verdict == "refuted"
+    assert while_open(judge("not-sent 1")).verdict == "pending"
 
 
 @pytest.mark.parametrize(
@@ -202,6 +226,7 @@ FACTS = st.builds(Fact, st.sampled_from(EvidenceKind), ROUNDS)
 EVIDENCE = st.frozensets(FACTS, max_size=10)
 POLICIES = st.builds(Policy, st.booleans(), st.booleans())
 BEFORE = st.sampled_from(WasThereBefore)
+KNOWN = st.sampled_from(KnownContent)
 LATER = 9
 RANK = {InstanceVerdict.REFUTED: 0, InstanceVerdict.UNPROVEN: 1, InstanceVerdict.CONFIRMED: 2}
 
@@ -228,33 +253,33 @@ def test_any_order_of_evidence_gives_the_same_verdict(
 ADVERSE = st.builds(Fact, st.sampled_from(of_polarity(Polarity.NEGATIVE)), st.integers(1, LATER))
 
 
-@given(EVIDENCE, ADVERSE, POLICIES, BEFORE, st.booleans())
+@given(EVIDENCE, ADVERSE, POLICIES, BEFORE, KNOWN)
 def test_adverse_evidence_never_improves_a_verdict(
-    evidence: frozenset[Fact], adverse: Fact, policy: Policy, before: WasThereBefore, proved: bool
+    evidence: frozenset[Fact], adverse: Fact, policy: Policy, before: WasThereBefore, known: KnownContent
 ) -> None:
-    was = judge_instance(evidence, policy, before, is_proved_content=proved)
+    was = judge_instance(evidence, policy, before, known=known)
 
-    now = judge_instance(evidence | {adverse}, policy, before, is_proved_content=proved)
+    now = judge_instance(evidence | {adverse}, policy, before, known=known)
 
     assert RANK[now.verdict] <= RANK[was.verdict]
 
 
-@given(EVIDENCE, st.sampled_from(NEUTRAL_PROBES), POLICIES, BEFORE, st.booleans())
+@given(EVIDENCE, st.sampled_from(NEUTRAL_PROBES), POLICIES, BEFORE, KNOWN)
 def test_a_probe_that_learns_nothing_changes_no_verdict(
-    evidence: frozenset[Fact], kind: EvidenceKind, policy: Policy, before: WasThereBefore, proved: bool
+    evidence: frozenset[Fact], kind: EvidenceKind, policy: Policy, before: WasThereBefore, known: KnownContent
 ) -> None:
-    was = judge_instance(evidence, policy, before, is_proved_content=proved)
+    was = judge_instance(evidence, policy, before, known=known)
 
-    assert judge_instance(evidence | {Fact(kind, LATER)}, policy, before, is_proved_content=proved) == was
+    assert judge_instance(evidence | {Fact(kind, LATER)}, policy, before, known=known) == was
 
 
-@given(EVIDENCE, st.sampled_from(of_polarity(Polarity.NEUTRAL)), POLICIES, BEFORE, st.booleans())
+@given(EVIDENCE, st.sampled_from(of_polarity(Polarity.NEUTRAL)), POLICIES, BEFORE, KNOWN)
 def test_neutral_evidence_refutes_nothing_and_confirms_only_what_is_listed(
-    evidence: frozenset[Fact], kind: EvidenceKind, policy: Policy, before: WasThereBefore, proved: bool
+    evidence: frozenset[Fact], kind: EvidenceKind, policy: Policy, before: WasThereBefore, known: KnownContent
 ) -> None:
-    was = judge_instance(evidence, policy, before, is_proved_content=proved).verdict
+    was = judge_instance(evidence, policy, before, known=known).verdict
 
-    now = judge_instance(evidence | {Fact(kind, LATER)}, policy, before, is_proved_content=proved)
+    now = judge_instance(evidence | {Fact(kind, LATER)}, policy, before, known=known)
 
     assert now.verdict is not InstanceVerdict.REFUTED or was is InstanceVerdict.REFUTED
     assert now.verdict is not InstanceVerdict.CONFIRMED or was is now.verdict or now.ground in LISTED
@@ -278,11 +303,11 @@ def test_nothing_is_confirmed_without_a_proof_or_a_trusted_answer(
     assert judgement.verdict is not InstanceVerdict.CONFIRMED or proofs
 
 
-@given(EVIDENCE, POLICIES, BEFORE, st.booleans())
+@given(EVIDENCE, POLICIES, BEFORE, KNOWN)
 def test_nothing_is_confirmed_against_the_newest_denial_of_a_list(
-    evidence: frozenset[Fact], policy: Policy, before: WasThereBefore, proved: bool
+    evidence: frozenset[Fact], policy: Policy, before: WasThereBefore, known: KnownContent
 ) -> None:
-    judgement = judge_instance(evidence | {Fact(EvidenceKind.ABSENT, LATER)}, policy, before, is_proved_content=proved)
+    judgement = judge_instance(evidence | {Fact(EvidenceKind.ABSENT, LATER)}, policy, before, known=known)
 
     assert judgement.verdict is InstanceVerdict.REFUTED
 

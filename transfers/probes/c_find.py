@@ -17,8 +17,8 @@ from transfers.probes.base import Listing, ProbeContext
 from transfers.probes.controls import blindness_question, invention_question
 from transfers.probes.findings import Findings, SeriesFindings, series_of
 from transfers.probes.inquiry import Inquiry, Pauses
-from transfers.wire.stopping import interruption_by
 from transfers.wire.dimse import ListBounds
+from transfers.wire.stopping import interruption_by
 
 _INVENTS = Conclusion(
     EvidenceKind.PROBE_FAILED,

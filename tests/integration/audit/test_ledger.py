@@ -19,8 +19,8 @@ pytestmark = pytest.mark.django_db
 DESTINATION = AskedAt(uuid4(), "pacs:104 PACS")
 
 
-def opened(instances: int = 3, **more: int) -> Audit:
-    return open_audit(study(instances), at=DESTINATION, policy=Policy(), **more)
+def opened(instances: int = 3, *, files_left_out: int = 0) -> Audit:
+    return open_audit(study(instances), at=DESTINATION, policy=Policy(), files_left_out=files_left_out)
 
 
 def observe(ledger: Ledger, kind: EvidenceKind, *numbers: int, **detail: str) -> None:

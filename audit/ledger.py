@@ -158,6 +158,13 @@ class Ledger:
                 for chunk in chunks(ids):
                     rows.filter(pk__in=chunk).update(was_there_before=answer)
 
+    def note_came_from_elsewhere(self, listed: Iterable[str]) -> None:
+        """Write down that these are there though nobody began to send them: whatever they hold is not ours."""
+        with transaction.atomic():
+            self._lock()
+            for chunk in chunks([self._instance_ids[uid] for uid in listed]):
+                self.audit.instances.filter(pk__in=chunk).update(was_there_before=WasThereBefore.YES)
+
     def close(self) -> Audit:
         """Judge every instance and the study, and seal the audit."""
         self.flush()

@@ -19,7 +19,7 @@ from transfers.methods.base import Preflight
 from transfers.probes.base import Listing
 from transfers.progress import Progress
 from transfers.run import Run
-from transfers.selection import instances_to_send
+from transfers.selection import instances_to_send, uids_begun
 from transfers.states import State
 
 ATTEMPTS = 3
@@ -76,24 +76,26 @@ def _conflicting(run: Run, instances: Sequence[InstanceAudit]) -> list[HeldBack]
     ]
 
 
-def _list_what_is_there(run: Run) -> set[str]:
-    """List what the destination holds of the study, and note it the first time.
+def _list_what_is_there(run: Run) -> frozenset[str]:
+    """List what the destination holds of the study, and note it.
 
-    Returns what an interrupted run must have brought there: listed now, and not there when the transfer began. A retry
-    sends whatever it was asked to.
+    Returns what an interrupted run must have brought there: begun by it, listed now, and not there when the transfer
+    began. A retry sends whatever it was asked to.
     """
     if run.transfer.verify == "none":
-        return set()
-    is_first = not run.transfer.attempts.exists()
+        return frozenset()
     listing = run.probe.list_present(run.entries, run.probe_context)
     for occurrence in listing.occurrences:
         run.record(occurrence)
-    if is_first:
+    if not run.transfer.attempts.exists():
         _note(run, listing)
-    if is_first or run.transfer.audit.continues is not None:
-        return set()
-    ours = run.transfer.audit.instances.filter(was_there_before=WasThereBefore.NO)
-    return set(listing.present) & set(ours.values_list("sop_instance_uid", flat=True))
+        return frozenset()
+    begun = uids_begun(run.transfer.audit)
+    run.ledger.note_came_from_elsewhere(listing.present - begun)
+    if run.transfer.audit.continues is not None:
+        return frozenset()
+    absent_before = run.transfer.audit.instances.filter(was_there_before=WasThereBefore.NO)
+    return listing.present & begun & frozenset(absent_before.values_list("sop_instance_uid", flat=True))
 
 
 def _note(run: Run, listing: Listing) -> None:

@@ -96,6 +96,7 @@ class Lease:
         self._stop = stop
         self._over = threading.Event()
         self._is_held = True
+        self.is_lost = False
         self._thread = threading.Thread(target=self._keep, name=f"lease-{transfer.pk}", daemon=True)
 
     def __enter__(self) -> Lease:
@@ -116,6 +117,7 @@ class Lease:
                 if self._renew():
                     held_until = renewed_at + LEASE.total_seconds()
                 elif not self._is_held or time.monotonic() > held_until:
+                    self.is_lost = True
                     self._stop.set()
                     return
         finally:

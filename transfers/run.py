@@ -31,7 +31,6 @@ class Run:
     """The whole manifest."""
     stop: Event
     watch: Watcher
-    has_sent: bool = False
 
     @property
     def method(self) -> Method:
@@ -52,11 +51,15 @@ class Run:
         return ProbeContext(
             endpoint=destination.endpoint,
             settle_seconds=destination.presence_settle_seconds,
-            # What was never reached while sending is asked once: patience would bring nothing to light.
-            retry_seconds=destination.probe_retry_seconds if self.has_sent or not self.transfer.sends else 0,
+            # Where nothing was ever sent the destination is asked once: patience would bring nothing to light.
+            retry_seconds=destination.probe_retry_seconds if self._may_have_sent else 0,
             may_settle=uids_begun(self.transfer.audit),
             stop=self.stop,
         )
+
+    @property
+    def _may_have_sent(self) -> bool:
+        return not self.transfer.sends or self.transfer.attempts.exists()
 
     def record(self, occurrence: Occurrence) -> None:
         queue.record_event(self.transfer, occurrence.name, occurrence.at, **occurrence.detail)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from threading import Event
 
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from audit.entries import ManifestEntry
@@ -18,7 +18,8 @@ from transfers.models import Attempt, Transfer
 from transfers.preflight import preflight
 from transfers.progress import Progress, Watcher, watch_nothing
 from transfers.run import Run
-from transfers.states import State
+from transfers.selection import uids_maybe_begun
+from transfers.states import TRANSITIONS, State
 
 logger = logging.getLogger(__name__)
 
@@ -42,23 +43,33 @@ def run_transfer(transfer: Transfer, *, stop: Event | None = None, watch: Watche
     after which the transfer is `failed` and keeps what was observed.
     """
     stop = stop or Event()
+    lease = queue.Lease(transfer, stop)
     try:
-        with queue.Lease(transfer, stop):
+        with lease:
             _run(transfer, stop, watch)
     except (queue.TransferIsHeld, AuditIsSealed):
+        if lease.is_lost:  # it stopped this run, not whatever the caller does next
+            stop.clear()
         raise queue.TransferIsHeld from None
     except KeyboardInterrupt:
-        queue.move(transfer, State.INTERRUPTED)
+        if State.INTERRUPTED in TRANSITIONS[State(transfer.state)]:
+            queue.move(transfer, State.INTERRUPTED)
         raise
     except DatabaseError:
-        # Told to whoever runs it; a transfer that cannot be moved stays held, and is taken over from this process.
-        with suppress(DatabaseError):
-            queue.move(transfer, State.FAILED)
+        _fail(transfer)  # told to whoever runs it
         raise
     except Exception:
         logger.exception("A transfer failed by an error of ours", extra={"action": "transfer_failed"})
-        queue.move(transfer, State.FAILED)
+        _fail(transfer)
         raise
+
+
+def _fail(transfer: Transfer) -> None:
+    """A transfer that cannot even be moved stays held, and is taken over once this process has ended."""
+    with suppress(DatabaseError, queue.TransferIsHeld):
+        transfer.refresh_from_db(fields=["state", "worker"])
+        if State.FAILED in TRANSITIONS[State(transfer.state)]:
+            queue.move(transfer, State.FAILED)
 
 
 def _run(transfer: Transfer, stop: Event, watch: Watcher) -> None:
@@ -77,6 +88,7 @@ def _run(transfer: Transfer, stop: Event, watch: Watcher) -> None:
 
 def _run_phases(run: Run) -> None:
     transfer, stop = run.transfer, run.stop
+    end_abandoned_attempts(run)
     if transfer.sends:
         to_send = preflight(run)
         if to_send and not stop.is_set():
@@ -88,6 +100,20 @@ def _run_phases(run: Run) -> None:
         queue.move(transfer, State.INTERRUPTED)
         return
     close(run)
+
+
+def end_abandoned_attempts(run: Run) -> None:
+    """Write down what a process that died while sending could not: that it may have sent what has no answer."""
+    abandoned = run.transfer.attempts.filter(ended_at__isnull=True)
+    if not abandoned.exists():
+        return
+    run.ledger.begin_round()
+    now = timezone.now()
+    detail = {"code": "process_ended", "reason": "The process that sent ended before it could write down what it saw."}
+    for uid in uids_maybe_begun(run.transfer.audit):
+        run.ledger.record(Observation(uid, EvidenceKind.NO_ANSWER, now, detail))
+    run.ledger.flush()
+    abandoned.update(ended_at=now)
 
 
 def send(run: Run, entries: Sequence[ManifestEntry]) -> None:
@@ -103,7 +129,6 @@ def send(run: Run, entries: Sequence[ManifestEntry]) -> None:
         started_at=timezone.now(),
     )
     done = done_bytes = 0
-    run.has_sent = True
     for seen in run.method.send(entries, run.send_context):
         if isinstance(seen, Observation):
             run.ledger.record(seen)
@@ -135,6 +160,7 @@ def verify(run: Run) -> None:
 
 
 def close(run: Run) -> None:
-    """Judge and seal."""
-    run.ledger.close()
-    queue.move(run.transfer, State.FINISHED, verdict=run.transfer.audit.verdict)
+    """Judge, seal and finish, all of it or nothing, and only while this process holds the transfer."""
+    with transaction.atomic():
+        run.ledger.close()
+        queue.move(run.transfer, State.FINISHED)

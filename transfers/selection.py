@@ -5,6 +5,7 @@ from __future__ import annotations
 from audit.judgements import InstanceVerdict
 from audit.models import Audit, Evidence, InstanceAudit
 from audit.observations import EvidenceKind
+from transfers.errors import TransferStopped
 
 _ANSWERED = (EvidenceKind.ACKNOWLEDGED, EvidenceKind.REFUSED)
 _BEGUN = (EvidenceKind.SENT, EvidenceKind.NO_ANSWER, EvidenceKind.ANSWER_UNCLEAR, *_ANSWERED)
@@ -24,6 +25,19 @@ def uids_begun(audit: Audit) -> frozenset[str]:
     """SOP Instance UIDs that any attempt of the chain began to send: their absence has to be earned with patience."""
     rows = Evidence.objects.filter(instance__audit__in=audit.chain(), kind__in=_BEGUN)
     return frozenset(rows.values_list("instance__sop_instance_uid", flat=True).distinct())
+
+
+def uids_maybe_begun(audit: Audit) -> list[str]:
+    """What an attempt that nobody ended may have sent without a trace: what has no answer and was not held back."""
+    answered = {*_instance_ids(audit, *_ANSWERED, EvidenceKind.ANSWER_UNCLEAR)}
+    not_sent = Evidence.objects.filter(instance__audit=audit, kind=EvidenceKind.NOT_SENT)
+    held_back = {
+        instance_id
+        for instance_id, detail in not_sent.values_list("instance_id", "detail")
+        if detail.get("code") != TransferStopped.code
+    }
+    rows = audit.instances.order_by("position").values_list("pk", "sop_instance_uid")
+    return [uid for pk, uid in rows if pk not in answered | held_back]
 
 
 def _instance_ids(audit: Audit, *kinds: EvidenceKind) -> list[int]:

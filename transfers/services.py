@@ -76,6 +76,11 @@ def create_transfer(
     return transfer
 
 
+def lock(destination: Destination) -> None:
+    """Until the end of the transaction nobody else begins or takes up a transfer to this destination."""
+    Destination.objects.select_for_update().get(pk=destination.pk)
+
+
 def find_unfinished(study: StudyManifest, *, destination: Destination, method: str | None) -> Transfer | None:
     """The transfer of exactly these files to this destination that was begun and not finished, the newest."""
     return (

@@ -26,6 +26,14 @@ class TallymanCommand(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         try:
+            self._run(options)
+        except CommandError:
+            if options.get("json"):
+                self.stdout.write('{"transfers": [], "skipped": []}')
+            raise
+
+    def _run(self, options: dict[str, Any]) -> None:
+        try:
             prepare_database()
             for warning in check_guards(["default"]):
                 self.stderr.write(f"Warning: {warning.msg} {warning.hint}")

@@ -15,6 +15,7 @@ from transfers.exit_codes import ExitCode, exit_code_of, worst
 from transfers.management.terminal import print_skipped, print_verdicts
 from transfers.models import Transfer
 from transfers.progress import Watcher
+from transfers.queue import TransferIsHeld
 from transfers.reports import write_report
 from transfers.runner import run_transfer
 from transfers.states import State
@@ -29,6 +30,8 @@ def run_one(transfer: Transfer, stop: Event, watch: Watcher) -> None:
         run_transfer(transfer, stop=stop, watch=watch)
     except DatabaseError:
         raise
+    except TransferIsHeld:
+        sys.stderr.write(f"Transfer {transfer.public_id} was taken over by another process, which goes on with it.\n")
     except Exception as error:  # noqa: BLE001  logged by the runner
         sys.stderr.write(f"Transfer {transfer.public_id} failed by an error of ours: {type(error).__name__}.\n")
     transfer.refresh_from_db()
@@ -51,7 +54,7 @@ def finish(
     else:
         if transfers:
             print_verdicts(stream, transfers)
-        else:
+        elif cut_short is None:
             stream.write("No transfer could be made from this input: it holds no readable DICOM instance.\n")
         print_skipped(stream, skipped)
     codes = [_exit_code(transfer) for transfer in transfers]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TextIO, cast
@@ -16,6 +17,8 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from audit.entries import Skipped
+from audit.escaping import printable
+from audit.judging import HELD_BACK
 from audit.models import Evidence
 from audit.observations import EvidenceKind
 from audit.reports import counts_of, reason_for
@@ -31,6 +34,7 @@ _WORDS = {
 _REDRAW_SECONDS = 0.1
 _SKIPPED_SHOWN = 20
 _UID_END = 12
+_NOT_SENT_SHOWN = 5
 _STYLES = {"committed": "green", "partial": "yellow", "nothing-stored": "red", "unverifiable": "magenta"}
 
 
@@ -93,8 +97,24 @@ def print_verdicts(stream: OutputWrapper, transfers: Sequence[Transfer]) -> None
     console.print(table)
     for transfer in transfers:
         console.print(f"\n{transfer.study_instance_uid}", highlight=False, style="bold")
-        console.print(escape(reason_for(transfer.audit)), highlight=False)
+        console.print(escape(printable(reason_for(transfer.audit))), highlight=False)
+        _print_not_sent(console, transfer)
         console.print(f"transfer {transfer.public_id} ({transfer.state})", highlight=False, style="dim")
+
+
+def _print_not_sent(console: Console, transfer: Transfer) -> None:
+    """Which instances were not sent for a reason of their own, so that somebody can see to them."""
+    rows = Evidence.objects.filter(instance__audit=transfer.audit, kind=EvidenceKind.NOT_SENT)
+    uids: defaultdict[str, list[str]] = defaultdict(list)
+    for uid, detail in rows.order_by("instance__position").values_list("instance__sop_instance_uid", "detail"):
+        if detail.get("code") != HELD_BACK:
+            uids[str(detail.get("reason", ""))].append(uid)
+    for reason, of_reason in sorted(uids.items(), key=lambda item: -len(item[1])):
+        console.print(f"  {len(of_reason):,} not sent: {escape(printable(reason))}", highlight=False, soft_wrap=True)
+        for uid in of_reason[:_NOT_SENT_SHOWN]:
+            console.print(f"    {uid}", highlight=False, soft_wrap=True)
+        if len(of_reason) > _NOT_SENT_SHOWN:
+            console.print(f"    … and {len(of_reason) - _NOT_SENT_SHOWN:,} more (--json lists them all)")
 
 
 def _row(transfer: Transfer) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 DESTINATION = AskedAt(uuid4(), "pacs:104 PACS")
 
 
-def opened(instances: int = 3, *, files_left_out: int = 0) -> Audit:
+def opened(instances: int = 3, files_left_out: int = 0) -> Audit:
     return open_audit(study(instances), at=DESTINATION, policy=Policy(), files_left_out=files_left_out)
 
 

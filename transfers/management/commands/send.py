@@ -7,6 +7,8 @@ from argparse import ArgumentParser
 from threading import Event
 from typing import Any
 
+from django.db import transaction
+
 from audit.entries import InputManifest, StudyManifest
 from transfers import queue, services
 from transfers.exit_codes import ExitCode
@@ -81,15 +83,17 @@ def _take(study: StudyManifest, destination: Destination, manifest: InputManifes
         "send_what_can": options["send_what_can"],
         "options": options["option"],
     }
-    unfinished = services.find_unfinished(study, destination=destination, method=options["method"])
-    if unfinished is None:
-        return services.create_transfer(
-            study,
-            destination=destination,
-            method=options["method"],
-            files_left_out=manifest.left_out,
-            worker=worker,
-            **asked_for,
-        )
-    services.resume(unfinished, worker, **asked_for)
+    with transaction.atomic():
+        services.lock(destination)
+        unfinished = services.find_unfinished(study, destination=destination, method=options["method"])
+        if unfinished is None:
+            return services.create_transfer(
+                study,
+                destination=destination,
+                method=options["method"],
+                files_left_out=manifest.left_out,
+                worker=worker,
+                **asked_for,
+            )
+        services.resume(unfinished, worker, **asked_for)
     return unfinished

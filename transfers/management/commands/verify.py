@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from threading import Event
 from typing import Any
 from uuid import UUID
 
 from audit.entries import InputManifest
 from transfers import queue, services
+from transfers.exit_codes import ExitCode
 from transfers.management.base import TallymanCommand, destination_named, stop_on_signal, wrong_usage
 from transfers.management.inputs import read_manifest
 from transfers.management.outcome import finish, run_one
@@ -27,23 +29,24 @@ class Command(TallymanCommand):
         parser.add_argument("--json", action="store_true", help="print the report as one JSON document")
 
     def run(self, **options: Any) -> None:
+        manifest = read_manifest(options["targets"]) if options["to"] else InputManifest((), ())
         stop = Event()
+        transfers = []
         with stop_on_signal(stop), progress_bar(sys.stderr) as watch:
-            if options["to"]:
-                manifest = read_manifest(options["targets"])
-                transfers = _verifications(manifest, options)
-            else:
-                manifest = InputManifest((), ())
-                transfers = [_again(options)]
-            for transfer in transfers:
+            for transfer in _inquiries(manifest, options) if options["to"] else [_again(options)]:
+                transfers.append(transfer)
                 run_one(transfer, stop, watch)
-        finish(self.stdout, transfers, manifest.skipped, as_json=options["json"])
+                if stop.is_set():
+                    break
+        cut_short = ExitCode.INTERRUPTED if len(transfers) < len(manifest.studies) else None
+        finish(self.stdout, transfers, manifest.skipped, as_json=options["json"], cut_short=cut_short)
 
 
-def _verifications(manifest: InputManifest, options: dict[str, Any]) -> list[Transfer]:
+def _inquiries(manifest: InputManifest, options: dict[str, Any]) -> Iterator[Transfer]:
+    """One after the other, so that what is never come to is never begun."""
     destination = destination_named(options["to"])
-    return [
-        services.create_transfer(
+    for study in manifest.studies:
+        yield services.create_transfer(
             study,
             destination=destination,
             method=None,
@@ -51,8 +54,6 @@ def _verifications(manifest: InputManifest, options: dict[str, Any]) -> list[Tra
             files_left_out=manifest.left_out,
             worker=queue.this_process(),
         )
-        for study in manifest.studies
-    ]
 
 
 def _again(options: dict[str, Any]) -> Transfer:
@@ -61,6 +62,8 @@ def _again(options: dict[str, Any]) -> Transfer:
         services.reverify(transfer, options["verify"], queue.this_process())
     except queue.TransferIsHeld:
         raise wrong_usage("Another process works on this transfer: wait until it ends.") from None
+    except services.DestinationMoved as error:
+        raise wrong_usage(str(error)) from None
     return transfer
 
 

@@ -12,8 +12,9 @@ from audit.observations import EvidenceKind, Observation, Occurrence
 from transfers.errors import TransferError
 from transfers.methods.store_queue import StoreTask
 from transfers.wire.association import Association
+from transfers.wire.foreign_text import clean_text
 from transfers.wire.store import LoadedInstance
-from transfers.wire.store_answer import clean_comment, judge_status
+from transfers.wire.store_answer import judge_status
 from transfers.wire.store_messages import StoreResponse
 
 MOST_UNREAD = 5_000
@@ -59,7 +60,7 @@ class StoreJournal:
             "seconds": round((now - sent_at).total_seconds(), 4),
         }
         if response.error_comment:
-            detail["error_comment"] = clean_comment(response.error_comment)
+            detail["error_comment"] = clean_text(response.error_comment)
         self._observe(sop_instance_uid, answer.kind, now, detail)
 
     def not_sent(self, task: StoreTask, error: TransferError) -> None:

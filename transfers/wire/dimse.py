@@ -15,9 +15,9 @@ from pynetdicom.status import QR_FIND_SERVICE_CLASS_STATUS
 
 from transfers.errors import ListingEndless, ListingFailed, ListingRefused, NoPresentationContext, UnexpectedAnswer
 from transfers.wire.association import AcceptedContext, Association, EncodedMessage, ProposedContext
+from transfers.wire.foreign_text import clean_text
 from transfers.wire.identifiers import TRANSFER_SYNTAXES, Query, Row, encode_query, read_row
 from transfers.wire.messages import decode_message
-from transfers.wire.store_answer import clean_comment
 
 VERIFICATION_CONTEXT = ProposedContext("1.2.840.10008.1.1", TRANSFER_SYNTAXES)
 FIND_CONTEXT = ProposedContext("1.2.840.10008.5.1.4.1.2.2.1", TRANSFER_SYNTAXES)
@@ -128,7 +128,7 @@ def _judged(
         )
     if answered != message_id or message.context_id != context.context_id:
         raise UnexpectedAnswer(f"The destination answered message {answered} where message {message_id} was sent.")
-    return _Response(int(status_code), clean_comment(str(getattr(response, "ErrorComment", None) or "")))
+    return _Response(int(status_code), clean_text(str(getattr(response, "ErrorComment", None) or "")))
 
 
 def _check_is_complete(response: _Response) -> None:

@@ -17,6 +17,7 @@ from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from transfers.errors import MalformedPDU
+from transfers.wire.foreign_text import uid_text
 from transfers.wire.pdu import decode
 
 TRANSFER_SYNTAXES = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
@@ -28,13 +29,8 @@ _QUERY_RETRIEVE_LEVEL = 0x0008_0052
 _STUDY_INSTANCE_UID = 0x0020_000D
 _SERIES_INSTANCE_UID = 0x0020_000E
 _NUMBER_OF_SERIES_RELATED_INSTANCES = 0x0020_1209
-_READ = (
-    _STUDY_INSTANCE_UID,
-    _SERIES_INSTANCE_UID,
-    _SOP_INSTANCE_UID,
-    _SOP_CLASS_UID,
-    _NUMBER_OF_SERIES_RELATED_INSTANCES,
-)
+_READ_UIDS = (_STUDY_INSTANCE_UID, _SERIES_INSTANCE_UID, _SOP_INSTANCE_UID, _SOP_CLASS_UID)
+_READ = (*_READ_UIDS, _NUMBER_OF_SERIES_RELATED_INSTANCES)
 
 _EXPLICIT = Struct("<HH2sH")
 _IMPLICIT = Struct("<HHI")
@@ -66,7 +62,7 @@ class Query:
 
 
 class Row(NamedTuple):
-    """What one answer names; a value that was not given is empty."""
+    """What one answer names; a value that was not given is empty, one that is no UID is escaped (see `uid_text`)."""
 
     study_instance_uid: str
     series_instance_uid: str
@@ -88,9 +84,8 @@ def read_row(identifier: bytes, transfer_syntax: str) -> Row:
     values = _values_explicit(identifier) if explicit else _values_implicit(identifier)
     if values is None:
         values = decode("a list entry", lambda: _values_by_pydicom(identifier, is_implicit=not explicit))
-    study, series, instance, sop_class, count = (_text(values.get(tag)) for tag in _READ)
-    is_number = count.isdecimal() and len(count) <= _LONGEST_NUMBER
-    return Row(study, series, instance, sop_class, int(count) if is_number else None)
+    study, series, instance, sop_class = (uid_text(values.get(tag, b"")) for tag in _READ_UIDS)
+    return Row(study, series, instance, sop_class, _number(values.get(_NUMBER_OF_SERIES_RELATED_INSTANCES, b"")))
 
 
 def _elements_at_image(query: Query) -> Iterator[tuple[int, bytes, str]]:
@@ -164,5 +159,6 @@ def _check_room(needed: int, end: int) -> None:
         raise MalformedPDU("The destination sent a list entry that ends inside an element.")
 
 
-def _text(value: bytes | None) -> str:
-    return value.decode("latin-1").strip("\0 ") if value else ""
+def _number(value: bytes) -> int | None:
+    digits = value.strip(b"\0 ")
+    return int(digits) if digits.isdigit() and len(digits) <= _LONGEST_NUMBER else None

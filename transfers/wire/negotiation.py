@@ -18,6 +18,7 @@ from pynetdicom.presentation import PresentationContext
 
 from transfers.endpoints import DicomEndpoint
 from transfers.errors import MalformedPDU
+from transfers.wire.foreign_text import clean_text
 from transfers.wire.pdu import MAXIMUM_LENGTH, decode
 from transfers.wire.rejections import context_rejection
 
@@ -152,7 +153,8 @@ def _judged(item: PresentationContextItemAC | None, context: ProposedContext) ->
         return "", context_rejection(item.result)
     transfer_syntax = str(item.transfer_syntax or "")
     if transfer_syntax not in context.transfer_syntaxes:
-        return "", f"accepted in a transfer syntax that was not proposed ({transfer_syntax or 'none'})"
+        name = clean_text(transfer_syntax) or "none"
+        return "", f"accepted in a transfer syntax that was not proposed ({name})"
     return transfer_syntax, ""
 
 
@@ -164,4 +166,4 @@ def _acceptors_maximum_length(pdu: A_ASSOCIATE_AC) -> int:
 def _acceptors_name(pdu: A_ASSOCIATE_AC) -> str:
     information = pdu.user_information
     name = decode("an A-ASSOCIATE-AC", lambda: information.implementation_version_name) if information else None
-    return "".join(filter(str.isprintable, name or "")).strip()
+    return clean_text(name or "")

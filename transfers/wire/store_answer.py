@@ -14,8 +14,6 @@ from pynetdicom.status import (
 from audit.observations import EvidenceKind
 
 DUPLICATE_SOP_INSTANCE = 0x0111
-LONGEST_COMMENT = 200
-"""An Error Comment is a LO of at most 64 characters (PS3.7 E.2), but a destination may send anything."""
 
 _KINDS = {
     STATUS_SUCCESS: EvidenceKind.ACKNOWLEDGED,
@@ -40,9 +38,3 @@ def judge_status(status_code: int) -> StoreAnswer:
     if status_code and kind is EvidenceKind.ACKNOWLEDGED:
         meaning = f"Warning: {meaning}"
     return StoreAnswer(kind, meaning or category)
-
-
-def clean_comment(comment: str) -> str:
-    """Return an Error Comment without control characters and of bounded length: it comes from outside."""
-    printable = "".join(character if character.isprintable() else " " for character in comment[: LONGEST_COMMENT * 2])
-    return " ".join(printable.split())[:LONGEST_COMMENT]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from itertools import count
 from pathlib import Path
@@ -226,3 +228,14 @@ def test_an_instance_that_the_next_list_takes_back_is_open(archive: MakeArchive,
 
     assert kinds(study, observations) == [FAILED, PRESENT, PRESENT, PRESENT, ABSENT, ABSENT]
     assert observations[taken_back].detail["code"] == "vanished"
+
+
+@pytest.mark.parametrize("keyword", ["SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID"])
+def test_control_characters_in_a_list_reach_no_evidence(archive: MakeArchive, study: Study, keyword: str) -> None:
+    peer = holding(archive, study, Script(rows=altered(**{keyword: "1.2\0\x1b[31m3"})))
+
+    observations, occurrences = verify(study, context_of(peer))
+
+    assert kinds(study, observations) == [FAILED] * 6
+    shown = json.dumps([*(each.detail for each in observations.values()), *(each.detail for each in occurrences)])
+    assert not re.search(r"(?<!\\)\\u00[01]", shown)

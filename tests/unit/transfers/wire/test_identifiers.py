@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from io import BytesIO
 
 import pytest
@@ -12,6 +13,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.dsutils import decode, encode
 
+from audit.escaping import quoted
 from transfers.errors import MalformedPDU
 from transfers.wire.identifiers import Level, Query, Row, encode_query, read_row
 
@@ -136,3 +138,15 @@ def test_bytes_that_are_no_identifier_are_malformed_or_name_nothing_of_ours(synt
     except MalformedPDU:
         return
     assert row.sop_instance_uid in ("", "1.2.33")
+
+
+@pytest.mark.parametrize("uid", ["1.2\0\x1b[31m3", "1.2 3", "1.2\u009b3", "1.2\\1.3", "1" * 65, "\x07"])
+def test_a_uid_that_is_none_is_escaped_and_so_equals_no_other(uid: str) -> None:
+    value = uid.encode("latin-1")
+    identifier = struct.pack("<HHI", 0x0020, 0x000E, len(value)) + value
+
+    read = read_row(identifier, ImplicitVRLittleEndian).series_instance_uid
+
+    assert read == quoted(uid)
+    assert read.isascii()
+    assert read.isprintable()

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import pytest
 from pydicom.uid import UID
 from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
+from pynetdicom.pdu_items import ImplementationVersionNameSubItem
 from pynetdicom.pdu_primitives import A_ASSOCIATE, MaximumLengthNotification
 from pynetdicom.presentation import PresentationContext
 
 from transfers.endpoints import DicomEndpoint
 from transfers.errors import MalformedPDU
+from transfers.wire.foreign_text import LONGEST_TEXT
 from transfers.wire.negotiation import (
     APPLICATION_CONTEXT_NAME,
     IMPLEMENTATION_CLASS_UID,
@@ -100,3 +102,26 @@ def test_fragments_are_even_and_fit(maximum_length: int, fragment_size: int) -> 
 def test_a_maximum_length_into_which_nothing_fits_is_said_to_be_so() -> None:
     with pytest.raises(MalformedPDU, match="at most 7 bytes"):
         read_acceptance(acceptance_of([], maximum_length=7), PROPOSED)
+
+
+def test_a_transfer_syntax_that_is_no_uid_is_named_without_its_control_characters() -> None:
+    acceptance = acceptance_of([(1, 0, IMPLICIT)])
+    (item,) = acceptance.presentation_context
+    item.transfer_syntax_sub_item[0]._transfer_syntax_name = UID("1.2\x1b[31mX\0\x07")
+
+    (rejected,) = read_acceptance(acceptance, PROPOSED[:1]).rejected
+
+    assert rejected.reason == "accepted in a transfer syntax that was not proposed (1.2 [31mX)"
+
+
+def test_the_name_of_an_implementation_is_cleaned_and_cut() -> None:
+    acceptance = acceptance_of([])
+    item = ImplementationVersionNameSubItem()
+    item._implementation_version_name = "ARCHIVE\x1b]0;\x07" + "X" * 60_000
+    assert acceptance.user_information is not None
+    acceptance.user_information.user_data.append(item)
+
+    name = read_acceptance(acceptance, PROPOSED[:1]).implementation_version_name
+
+    assert name.startswith("ARCHIVE ]0; XXX")
+    assert len(name) == LONGEST_TEXT

@@ -35,6 +35,18 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str, ensure_ascii=False)
 
 
+class ConsoleFormatter(logging.Formatter):
+    """A line for people: what happened, and of an exception its name and where, never a traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        lines = [f"{record.levelname}: {record.getMessage()}"]
+        if record.exc_info and record.exc_info[1] is not None:
+            for exception in map(describe, chain(record.exc_info[1])):
+                frames = exception.get("frames") or ["?"]
+                lines.append(f"  {exception['type']}: {exception.get('message', '')} ({frames[-1]})")
+        return "\n".join(lines)
+
+
 def chain(exception: BaseException) -> Iterator[BaseException]:
     """The exception, then what caused it, and so on down."""
     seen: set[int] = set()
@@ -62,7 +74,7 @@ def configuration(*, on_terminal: bool) -> Mapping[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {
-            "console": {"format": "{levelname}: {message}", "style": "{"},
+            "console": {"()": ConsoleFormatter},
             "json": {"()": JsonFormatter},
         },
         "handlers": {

@@ -100,3 +100,10 @@ def test_an_unknown_destination_is_named_with_those_that_there_are(shell: Shell,
 
     assert sent.returncode == 2
     assert "There is no destination “archiv” (there are: archive)" in sent.stderr
+
+
+def test_a_wrong_call_prints_its_document_all_the_same(shell: Shell, tmp_path: Path) -> None:
+    sent = shell.run("send", tmp_path, "--to", "nowhere", "--json")
+
+    assert sent.returncode == 2
+    assert json.loads(sent.stdout) == {"transfers": [], "skipped": []}

@@ -97,6 +97,18 @@ def test_the_same_send_finishes_what_a_killed_process_left(shell: Shell, slow: A
     assert answered_before < INSTANCES
 
 
+def test_what_a_killed_process_may_have_sent_is_never_called_not_sent(
+    shell: Shell, slow: Archive, folder: Path
+) -> None:
+    stop_in_the_middle(shell, slow, folder, signal.SIGKILL)
+    slow.die()
+
+    continued = shell.run("send", folder, "--to", "slow", "--json")
+
+    assert len(slow.stored) >= 10
+    assert (continued.returncode, transfer_of(continued.stdout)["verdict"]) == (5, "unverifiable")
+
+
 def test_a_second_send_leaves_a_living_one_alone(shell: Shell, slow: Archive, folder: Path) -> None:
     shell.add_destination("slow", slow.port, slow.ae_title, "--associations", "1")
     first = shell.start("send", folder, "--to", "slow", "--json")

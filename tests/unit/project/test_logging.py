@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydicom import dcmread
 
-from project.logging import JsonFormatter, configuration
+from project.logging import ConsoleFormatter, JsonFormatter, configuration
 
 
 def logged(message: str = "Association opened", *, exc_info: Any = None, **extra: Any) -> dict[str, Any]:
@@ -83,3 +83,12 @@ def test_a_terminal_gets_plain_lines_and_everything_else_json() -> None:
     formatters = [configuration(on_terminal=terminal)["handlers"]["stderr"]["formatter"] for terminal in (True, False)]
 
     assert formatters == ["console", "json"]
+
+
+def test_a_terminal_is_shown_no_traceback() -> None:
+    record = logging.makeLogRecord({"levelname": "ERROR", "msg": "It failed", "exc_info": caught(lambda: 1 / 0)})
+
+    first, second = ConsoleFormatter().format(record).splitlines()
+
+    assert first == "ERROR: It failed"
+    assert "ZeroDivisionError: division by zero" in second

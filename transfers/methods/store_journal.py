@@ -6,12 +6,13 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from audit.observations import EvidenceKind, Observation, Occurrence
 from transfers.errors import TransferError
 from transfers.methods.store_queue import StoreTask
 from transfers.wire.association import Association
+from transfers.wire.digests import Digest
 from transfers.wire.foreign_text import clean_text
 from transfers.wire.store import LoadedInstance
 from transfers.wire.store_answer import judge_status
@@ -21,16 +22,30 @@ MOST_UNREAD = 5_000
 _LOOK_AGAIN_SECONDS = 0.01
 
 
+class _SentInstance(NamedTuple):
+    """Its SHA-256 may still be under way: the sender does not wait for it, the reader does."""
+
+    sop_instance_uid: str
+    at: datetime
+    digest: Digest
+    detail: dict[str, Any]
+
+    def observation(self) -> Observation:
+        detail = {"sha256": self.digest.hexdigest(), **self.detail}
+        return Observation(self.sop_instance_uid, EvidenceKind.SENT, self.at, detail)
+
+
 class StoreJournal:
     """Appended to by several threads, read by one; the order of what concerns one instance is kept."""
 
     def __init__(self) -> None:
-        self._unread: deque[Observation | Occurrence] = deque()
+        self._unread: deque[Observation | Occurrence | _SentInstance] = deque()
 
     def read(self) -> Iterator[Observation | Occurrence]:
         """What was written since the last time."""
         while self._unread:
-            yield self._unread.popleft()
+            seen = self._unread.popleft()
+            yield seen.observation() if isinstance(seen, _SentInstance) else seen
 
     def has_room(self) -> bool:
         """Whether the reader keeps up; a sender that runs far ahead of what is saved should wait."""
@@ -41,14 +56,13 @@ class StoreJournal:
 
     def sent(self, instance: LoadedInstance, transfer_syntax_uid: str, association: int, at: datetime) -> None:
         detail: dict[str, Any] = {
-            "sha256": instance.sha256(),
             "bytes": instance.what.size,
             "transfer_syntax_uid": transfer_syntax_uid,
             "association": association,
         }
         if instance.is_padded:
             detail["padding"] = 1
-        self._observe(instance.what.sop_instance_uid, EvidenceKind.SENT, at, detail)
+        self._unread.append(_SentInstance(instance.what.sop_instance_uid, at, instance.digest, detail))
 
     def answered(self, response: StoreResponse, sop_instance_uid: str, association: int, sent_at: datetime) -> None:
         now = datetime.now(UTC)

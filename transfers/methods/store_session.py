@@ -84,7 +84,6 @@ class StoreSession:
             self._current, self._next = self._next, None
             self._send(self._current)
             self._next = self._load()
-            self._record_sent(self._current)
             self._receive(self._current)
             self._current = None
 
@@ -128,11 +127,8 @@ class StoreSession:
             journal.not_sent(shipment.task, error)
             raise
         shipment.written_at = datetime.now(UTC)
-
-    def _record_sent(self, shipment: _Shipment) -> None:
-        """Only now, for the SHA-256 is taken while the instance is written and the next one read."""
         syntax = shipment.task.entry.transfer_syntax_uid
-        self._shop.journal.sent(shipment.instance, syntax, self._number, shipment.written_at)
+        journal.sent(shipment.instance, syntax, self._number, shipment.written_at)
 
     def _receive(self, shipment: _Shipment) -> None:
         response = self._channel.receive_response(shipment.instance)

@@ -4,68 +4,70 @@ from __future__ import annotations
 
 import hashlib
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
+from typing import NamedTuple
 
 WORTH_A_THREAD = 65_536
 """Fewer bytes are digested sooner than handed over."""
 
 
-class Digest:
-    """The SHA-256 of what was added so far. What is added must stay as it is until `settle` returns."""
-
-    def __init__(self, digester: Digester) -> None:
-        self._digester = digester
-        self._ticket = 0
-        self.sha256 = hashlib.sha256()
-
-    def add(self, content: memoryview) -> None:
-        if len(content) < WORTH_A_THREAD:
-            self.settle()
-            self.sha256.update(content)
-        else:
-            self._ticket = self._digester.submit(self, content)
-
-    def settle(self) -> None:
-        """Wait until all that was added is digested."""
-        self._digester.wait_for(self._ticket)
-
-    def hexdigest(self) -> str:
-        self.settle()
-        return self.sha256.hexdigest()
+class _Work(NamedTuple):
+    digest: Digest
+    content: memoryview
+    under_way: Lock
 
 
 class Digester:
-    """One worker thread, started when first needed. Used by one thread."""
+    """One worker thread, started when first needed. Close it: what was submitted is still digested."""
 
     def __init__(self) -> None:
-        self._work: SimpleQueue[tuple[Digest, memoryview] | None] = SimpleQueue()
-        self._done: SimpleQueue[None] = SimpleQueue()
-        self._submitted = 0
-        self._finished = 0
+        self._work: SimpleQueue[_Work | None] = SimpleQueue()
         self._thread: Thread | None = None
 
+    def submit(self, work: _Work) -> None:
+        """Have this digested after all that was submitted before. To be called by one thread only."""
+        if self._thread is None:
+            self._thread = Thread(target=self._digest, name="sha256", daemon=True)
+            self._thread.start()
+        self._work.put(work)
+
     def close(self) -> None:
-        """End the worker."""
         if self._thread is not None:
             self._work.put(None)
             self._thread.join()
 
-    def submit(self, digest: Digest, content: memoryview) -> int:
-        """Have the content digested after all that was submitted before; returns the ticket to wait for."""
-        if self._thread is None:
-            self._thread = Thread(target=self._digest, name="sha256", daemon=True)
-            self._thread.start()
-        self._work.put((digest, content))
-        self._submitted += 1
-        return self._submitted
-
-    def wait_for(self, ticket: int) -> None:
-        while self._finished < ticket:
-            self._done.get()
-            self._finished += 1
-
     def _digest(self) -> None:
         while work := self._work.get():
-            digest, content = work
-            digest.sha256.update(content)
-            self._done.put(None)
+            work.digest.sha256.update(work.content)
+            work.under_way.release()
+
+
+class Digest:
+    """The SHA-256 of what was added so far; one thread adds, any may ask."""
+
+    def __init__(self, digester: Digester) -> None:
+        self._digester = digester
+        self._under_way: Lock | None = None
+        """Held until what was added last is digested."""
+        self.sha256 = hashlib.sha256()
+
+    def add(self, content: memoryview) -> None:
+        """Add content that stays as it is until `settle` has returned."""
+        if len(content) < WORTH_A_THREAD:
+            self.settle()
+            self.sha256.update(content)
+            return
+        under_way = Lock()
+        under_way.acquire()
+        self._under_way = under_way
+        self._digester.submit(_Work(self, content, under_way))
+
+    def settle(self) -> None:
+        """Wait until all that was added is digested."""
+        if self._under_way is not None:
+            with self._under_way:
+                pass
+
+    def hexdigest(self) -> str:
+        self.settle()
+        return self.sha256.hexdigest()

@@ -55,7 +55,8 @@ class LoadedInstance:
         self.reader = reader
         self.buffer = buffer
         self.message_id = 0
-        self._digest = digest
+        self.digest = digest
+        """Of the data set as in the file, without a byte of padding; complete once all is sent."""
         self.left = what.size
         """How many bytes of the data set were not read yet."""
         self.filled = 0
@@ -79,31 +80,26 @@ class LoadedInstance:
         """Give up what was not read yet. May be called more than once."""
         self.reader.close()
 
-    def sha256(self) -> str:
-        """Of the data set as in the file, without a byte of padding; complete once all is sent."""
-        return self._digest.hexdigest()
-
     @property
     def is_padded(self) -> bool:
         """Whether a null byte was added so that the last fragment is even."""
         return self.what.size % 2 == 1
 
     def _read(self, wanted: int) -> None:
-        view = self.buffer.view
-        self._digest.settle()
+        view = self.buffer.take_over(self.digest)
         filled = 0
         while filled < wanted:
             length = self.reader.readinto(view[filled:wanted])
             if not length:
                 raise SourceFileChanged
             filled += length
-        self._digest.add(view[:filled])
+        self.digest.add(view[:filled])
         self.left -= filled
         self.filled = filled
 
 
 class FragmentBuffer:
-    """A buffer that is sent as fragments without being copied."""
+    """A buffer that is sent as fragments, and digested, without being copied."""
 
     def __init__(self, fragment_size: int) -> None:
         count = max(1, min(BUFFER_SIZE // fragment_size, _MOST_FRAGMENTS))
@@ -112,6 +108,14 @@ class FragmentBuffer:
         self.view = memoryview(bytearray(self.size))
         starts = range(0, self.size, fragment_size)
         self._fragments: list[Buffer] = [self.view[start : start + fragment_size] for start in starts]
+        self._digest: Digest | None = None
+
+    def take_over(self, digest: Digest) -> memoryview:
+        """Return the buffer to be filled and added to this digest, once the last one has what it needs of it."""
+        if self._digest is not None:
+            self._digest.settle()
+        self._digest = digest
+        return self.view
 
     def framed(self, context_id: int, length: int, *, is_last: bool) -> list[Buffer]:
         """Return the first so many bytes as P-DATA-TF PDUs of one fragment each; an odd last one is padded."""

@@ -93,7 +93,7 @@ def test_an_instance_that_fits_is_read_checked_and_closed_at_once(digester: Dige
     instance = loaded(content, 6001, digester)
 
     assert (instance.filled, instance.left, instance.is_padded, content.is_closed) == (6001, 0, True, True)
-    assert instance.sha256() == hashlib.sha256(content.data).hexdigest()
+    assert instance.digest.hexdigest() == hashlib.sha256(content.data).hexdigest()
 
 
 def test_a_large_instance_is_checked_before_its_last_part_is_handed_out(digester: Digester) -> None:

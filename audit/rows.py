@@ -98,8 +98,13 @@ def insert_evidence(rows: Iterable[EvidenceRow]) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(
             _INSERT_EVIDENCE,
-            [(row.instance_id, row.kind, row.round, as_stored(row.at), json.dumps(dict(row.detail))) for row in rows],
+            [(row.instance_id, row.kind, row.round, as_stored(row.at), _as_json(row.detail)) for row in rows],
         )
+
+
+def _as_json(detail: Mapping[str, Any]) -> str:
+    """PostgreSQL stores no NUL; nothing that a peer says may keep evidence from being written."""
+    return json.dumps(dict(detail)).replace("\\u0000", "")
 
 
 def write_digests(digests: Mapping[int, str]) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import socket
@@ -39,7 +40,9 @@ def this_process() -> str:
 
 def record_event(transfer: Transfer, name: str, at: datetime | None = None, **detail: Any) -> None:
     """Write down something that happened to a transfer."""
-    TransferEvent.objects.create(transfer=transfer, name=name, at=at or timezone.now(), detail=detail)
+    # PostgreSQL stores no NUL, and what a peer said may hold one.
+    storable = json.loads(json.dumps(detail).replace("\\u0000", ""))
+    TransferEvent.objects.create(transfer=transfer, name=name, at=at or timezone.now(), detail=storable)
 
 
 def move(transfer: Transfer, to: State, **detail: Any) -> None:

@@ -220,3 +220,13 @@ def test_an_earlier_proof_at_another_destination_says_nothing() -> None:
     observe(ledger, EvidenceKind.PRESENT, 1)
 
     assert (first.verdict, ledger.close().verdict) == ("committed", "unverifiable")
+
+
+def test_a_nul_in_what_a_peer_said_does_not_keep_evidence_from_being_written() -> None:
+    ledger = Ledger(opened(1))
+    ledger.begin_round()
+
+    observe(ledger, EvidenceKind.REFUSED, 1, error_comment="disk\0 full")
+    ledger.flush()
+
+    assert Evidence.objects.get().detail == {"error_comment": "disk full"}

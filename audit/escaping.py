@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 QUOTED_CHARACTERS = 80
 
 
@@ -17,3 +19,14 @@ def printable(name: str) -> str:
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in name
     )
+
+
+def without_nul(value: Any) -> Any:
+    """A JSON value whose texts hold no NUL, which PostgreSQL cannot store."""
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, dict):
+        return {name: without_nul(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nul(each) for each in value]
+    return value

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from audit.entries import StudyManifest
+from audit.escaping import without_nul
 from audit.judgements import Ground, InstanceVerdict, WasThereBefore
 from audit.models import Audit
 
@@ -103,8 +104,8 @@ def insert_evidence(rows: Iterable[EvidenceRow]) -> None:
 
 
 def _as_json(detail: Mapping[str, Any]) -> str:
-    """PostgreSQL stores no NUL; nothing that a peer says may keep evidence from being written."""
-    return json.dumps(dict(detail)).replace("\\u0000", "")
+    """Nothing that a peer says may keep evidence from being written."""
+    return json.dumps(without_nul(dict(detail)))
 
 
 def write_digests(digests: Mapping[int, str]) -> None:

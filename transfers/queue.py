@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import socket
@@ -20,6 +19,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from audit.escaping import without_nul
 from transfers.models import Transfer, TransferEvent
 from transfers.states import HELD, TERMINAL, TRANSITIONS, State
 
@@ -40,9 +40,7 @@ def this_process() -> str:
 
 def record_event(transfer: Transfer, name: str, at: datetime | None = None, **detail: Any) -> None:
     """Write down something that happened to a transfer."""
-    # PostgreSQL stores no NUL, and what a peer said may hold one.
-    storable = json.loads(json.dumps(detail).replace("\\u0000", ""))
-    TransferEvent.objects.create(transfer=transfer, name=name, at=at or timezone.now(), detail=storable)
+    TransferEvent.objects.create(transfer=transfer, name=name, at=at or timezone.now(), detail=without_nul(detail))
 
 
 def move(transfer: Transfer, to: State, **detail: Any) -> None:

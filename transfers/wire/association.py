@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
@@ -24,6 +25,7 @@ from transfers.errors import (
     AssociationReleased,
     AssociationTimedOut,
     MalformedPDU,
+    NetworkTimedOut,
 )
 from transfers.wire.messages import EncodedMessage, MessageAssembly, decode_message, encode_message
 from transfers.wire.negotiation import (
@@ -48,6 +50,8 @@ _ABORT.source = 0
 _ABORT.reason_diagnostic = 0
 _ABORT_BYTES = _ABORT.encode()
 _MOST_PDUS_BEFORE_RELEASE = 64
+_LAST_WORDS_SECONDS = 1.0
+"""How long what a peer said before it closed may take to be read."""
 
 
 class Association:
@@ -114,15 +118,19 @@ class Association:
         self.write([encode_message(primitive, context_id, self.fragment_size + HEADER_LENGTH)])
 
     def receive_message(self, timeout_seconds: float | None = None) -> tuple[int, DimsePrimitiveType]:
-        """Return context ID and primitive of the next message, waiting for at most the DIMSE time-out."""
+        """Return context ID and primitive of the next message, waiting for all of it at most the DIMSE time-out."""
         message = self.receive_encoded(timeout_seconds)
         return message.context_id, decode_message(message)
 
     def receive_encoded(self, timeout_seconds: float | None = None) -> EncodedMessage:
-        """Return the next message as its bytes, for who reads many of the same kind."""
+        """Return the next message as its bytes, for who reads many of the same kind.
+
+        The time-out is for the whole message, however many PDUs, with something in them or not, it comes in.
+        """
         seconds = self._timeouts.dimse_seconds if timeout_seconds is None else timeout_seconds
+        deadline = time.monotonic() + seconds
         while not self._messages:
-            self._receive_values(seconds)
+            self._receive_values(deadline)
         return self._messages.popleft()
 
     def write(self, buffers: Sequence[Buffer]) -> None:
@@ -155,8 +163,8 @@ class Association:
         """Close the connection. May be called more than once."""
         self._transport.close()
 
-    def _receive_values(self, seconds: float) -> None:
-        pdu_type, header, body = _read_pdu(self._transport, seconds, AnswerTimedOut)
+    def _receive_values(self, deadline: float) -> None:
+        pdu_type, header, body = _read_pdu(self._transport, deadline, AnswerTimedOut)
         if pdu_type is not PduType.P_DATA_TF:
             self._raise_for(decode_pdu(pdu_type, header, body))
         for value in decode_values(body):
@@ -164,6 +172,8 @@ class Association:
             if message is not None:
                 self._messages.append(message)
                 self._assembly = MessageAssembly()
+        if not self._messages and time.monotonic() > deadline:
+            raise AnswerTimedOut
 
     def _raise_for(self, pdu: PDU) -> NoReturn:
         if isinstance(pdu, A_ABORT_RQ):
@@ -175,15 +185,17 @@ class Association:
 
     def _raise_abort_or(self, error: Exception) -> NoReturn:
         """What the peer said before it closed tells more than that it closed."""
+        deadline = time.monotonic() + _LAST_WORDS_SECONDS
         try:
             while True:
-                self._receive_values(0.0)
+                self._receive_values(deadline)
         except (AssociationLost, AnswerTimedOut):
             raise error from None
 
     def _await_release(self) -> None:
+        deadline = time.monotonic() + self._timeouts.acse_seconds
         for _ in range(_MOST_PDUS_BEFORE_RELEASE):
-            pdu_type, _, _ = _read_pdu(self._transport, self._timeouts.acse_seconds, AssociationTimedOut)
+            pdu_type, _, _ = _read_pdu(self._transport, deadline, AssociationTimedOut)
             if pdu_type in (PduType.A_RELEASE_RP, PduType.A_ABORT):
                 return
             if pdu_type is PduType.A_RELEASE_RQ:  # both sides at once: PS3.8 7.2.2
@@ -191,7 +203,8 @@ class Association:
 
 
 def _await_acceptance(transport: Transport, endpoint: DicomEndpoint, contexts: Sequence[ProposedContext]) -> Acceptance:
-    pdu_type, header, body = _read_pdu(transport, endpoint.timeouts.acse_seconds, AssociationTimedOut)
+    deadline = time.monotonic() + endpoint.timeouts.acse_seconds
+    pdu_type, header, body = _read_pdu(transport, deadline, AssociationTimedOut)
     pdu = decode_pdu(pdu_type, header, body) if pdu_type is not PduType.P_DATA_TF else None
     if isinstance(pdu, A_ASSOCIATE_AC):
         return read_acceptance(pdu, contexts)
@@ -203,12 +216,16 @@ def _await_acceptance(transport: Transport, endpoint: DicomEndpoint, contexts: S
     raise MalformedPDU(f"The destination answered the association request with a PDU of type {pdu_type:d} (PS3.8 9.2).")
 
 
-def _read_pdu(transport: Transport, seconds: float, timed_out: type[AssociationError]) -> tuple[PduType, bytes, bytes]:
-    if not transport.has_received() and not transport.receive(seconds):
+def _read_pdu(transport: Transport, deadline: float, timed_out: type[AssociationError]) -> tuple[PduType, bytes, bytes]:
+    """Raises the error given where the whole PDU is not there by the deadline (by `time.monotonic`)."""
+    if not transport.has_received() and not transport.receive(deadline - time.monotonic()):
         raise timed_out()
-    header = transport.read(HEADER_LENGTH)
-    pdu_type, length = decode_header(header)
-    return pdu_type, header, transport.read(length)
+    try:
+        header = transport.read(HEADER_LENGTH, deadline)
+        pdu_type, length = decode_header(header)
+        return pdu_type, header, transport.read(length, deadline)
+    except NetworkTimedOut as error:
+        raise (timed_out() if time.monotonic() >= deadline else error) from None
 
 
 def _abort(transport: Transport) -> None:

@@ -7,6 +7,7 @@ the named errors of `transfers.errors`.
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import ssl
 import struct
@@ -106,14 +107,14 @@ class Transport:
         """Whether bytes wait to be read without asking the network."""
         return self._end > self._start
 
-    def read(self, size: int) -> bytes:
-        """Return exactly so many bytes.
+    def read(self, size: int, deadline: float = math.inf) -> bytes:
+        """Return exactly so many bytes; after the deadline (by `time.monotonic`) nothing is waited for.
 
         Raises AssociationLost where the peer closes before, NetworkTimedOut or AssociationInterrupted.
         """
         taken = self._take(size)
         while len(taken) < size:
-            if not self.receive(self._network_seconds):
+            if not self.receive(min(self._network_seconds, deadline - time.monotonic())):
                 raise NetworkTimedOut
             taken += self._take(size - len(taken))
         return taken

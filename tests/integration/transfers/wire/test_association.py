@@ -6,7 +6,8 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from itertools import cycle
 from threading import Event, Thread, Timer
 
 import pytest
@@ -15,7 +16,7 @@ from pynetdicom import AE
 from pynetdicom.dimse_primitives import C_ECHO
 from pynetdicom.pdu import A_RELEASE_RP, A_RELEASE_RQ
 
-from tests.fakes.acts import Abort, Reject, Silence
+from tests.fakes.acts import EMPTY_PDU, Abort, Reject, Silence
 from tests.fakes.fixtures import MakeArchive
 from tests.fakes.script import Script
 from transfers.endpoints import DicomEndpoint, Timeouts
@@ -37,7 +38,7 @@ from transfers.wire.waiting import Interruption
 VERIFICATION = "1.2.840.10008.1.1"
 IMPLICIT = "1.2.840.10008.1.2"
 ECHO = [ProposedContext(VERIFICATION, (IMPLICIT,))]
-SOON = Timeouts(connect_seconds=1, acse_seconds=0.3, dimse_seconds=0.3, network_seconds=0.3)
+SOON = Timeouts(connect_seconds=1, acse_seconds=0.3, dimse_seconds=0.3, network_seconds=0.2)
 
 
 def echo_request(message_id: int = 1) -> C_ECHO:
@@ -126,6 +127,51 @@ def test_an_answer_that_does_not_come_is_timed_out_by_the_time_asked_for(archive
 
     assert time.monotonic() - began < 1
     association.abort()
+
+
+@pytest.mark.parametrize(
+    ("pieces", "pause_seconds"),
+    [([EMPTY_PDU], 0.1), ([EMPTY_PDU], 0.0), ([b"\x04\0\0\0\xff\xff", *[b"\0"] * 65_535], 0.1)],
+    ids=["empty PDUs", "a flood of empty PDUs", "one PDU byte by byte"],
+)
+def test_an_answer_that_never_ends_is_timed_out(pieces: list[bytes], pause_seconds: float) -> None:
+    is_over = Event()
+
+    def feed(connection: socket.socket) -> None:
+        accepting(connection)
+        stream = cycle(pieces)
+        with suppress(OSError):
+            while not is_over.wait(pause_seconds):
+                connection.sendall(next(stream))
+
+    with peer_that(feed) as port:
+        association = Association.open(endpoint(port), ECHO)
+        timer = Timer(5, is_over.set)
+        timer.start()
+        began = time.monotonic()
+        with pytest.raises(AnswerTimedOut):
+            association.receive_message()
+        seconds = time.monotonic() - began
+        timer.cancel()
+        is_over.set()
+        association.abort()
+
+    assert seconds < 2
+
+
+def test_a_release_that_is_not_answered_is_not_awaited_for_ever() -> None:
+    def feed(connection: socket.socket) -> None:
+        accepting(connection)
+        with suppress(OSError):
+            for _ in range(50):
+                time.sleep(0.1)
+                connection.sendall(EMPTY_PDU)
+
+    with peer_that(feed) as port:
+        association = Association.open(endpoint(port), ECHO)
+        began = time.monotonic()
+        association.release()
+        assert time.monotonic() - began < 2
 
 
 def test_an_abort_tells_its_reason(archive: MakeArchive) -> None:

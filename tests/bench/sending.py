@@ -8,7 +8,17 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import median
 
-from tests.bench.contenders import CONTENDERS, DCMSEND, DCMSEND_ALONE, MANAGE_SEND, PYNETDICOM, US, Contender
+from tests.bench.contenders import (
+    CONTENDERS,
+    DCMSEND,
+    DCMSEND_ALONE,
+    MANAGE_SEND,
+    PYNETDICOM,
+    US,
+    US_WITH_ROWS,
+    US_WITHOUT_SHA256,
+    Contender,
+)
 from tests.bench.memory import peak_megabytes
 from tests.bench.peers import DESTINATIONS, Destination, Running
 from tests.bench.studies import Study, create_study
@@ -51,11 +61,19 @@ def _measure(study: Study, destination: Destination, running: Running) -> Second
 
 def _print_ratios(rows: list[tuple[Destination, Study, Seconds]]) -> None:
     print("\nTimes as fast; and what `manage.py send` takes over the sending alone, in seconds.")
-    heads = ["us / dcmsend alone", "us / dcmsend all", "manage.py / dcmsend", "manage.py / pynetdicom", "seconds over"]
+    heads = [
+        "alone / dcmsend alone",
+        "with rows / dcmsend",
+        "us / dcmsend all",
+        "manage.py / dcmsend",
+        "manage.py / pynetdicom",
+        "seconds over",
+    ]
     _print_row("", "", *heads)
     for destination, study, seconds in rows:
         ratios = [
-            seconds[DCMSEND_ALONE] / seconds[US],
+            seconds[DCMSEND_ALONE] / seconds[US_WITHOUT_SHA256],
+            seconds[DCMSEND_ALONE] / seconds[US_WITH_ROWS],
             seconds[DCMSEND] / seconds[US],
             seconds[DCMSEND] / seconds[MANAGE_SEND],
             seconds[PYNETDICOM] / seconds[MANAGE_SEND],

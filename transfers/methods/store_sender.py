@@ -57,7 +57,9 @@ class Sender(Thread):
         except AssociationError as error:
             self._record_failure(error, turn, number)
             return fleet.open_failed(turn, self.interruption, error)
-        fleet.opened(turn, self.interruption)
+        if not fleet.opened(turn, self.interruption):
+            association.abort()
+            return False
         self._shop.journal.opened(association, number)
         self._use(StoreSession(self._shop, association, number, plan, readers), association, number)
         return True

@@ -10,7 +10,6 @@ from transfers.errors import (
     AssociationInterrupted,
     NoPresentationContext,
     SourceError,
-    TransferStopped,
 )
 from transfers.methods.base import ReconnectPolicy
 from transfers.methods.store_fleet import Fleet
@@ -146,7 +145,7 @@ class StoreSession:
     def _put_back_unfinished(self, shipment: _Shipment, error: AssociationError) -> None:
         task, shop = shipment.task, self._shop
         if isinstance(error, AssociationInterrupted) and shipment.written_at is NOT_WRITTEN:
-            shop.journal.not_sent(task, TransferStopped())
+            shop.queue.give_back(task)
             return
         task.losses += 1
         again = task.losses < shop.policy.losses_per_instance and not shop.fleet.is_over

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
+from threading import Barrier, Event
+from typing import Any
 
 import pytest
 
 from audit.entries import ManifestEntry
 from audit.observations import EvidenceKind
+from tests.datasets import write_study
+from tests.entries import entries_of
 from tests.fakes.acts import (
     EMPTY_PDU,
     HUGE_PDU,
@@ -27,10 +33,12 @@ from tests.fakes.acts import (
     Silence,
 )
 from tests.fakes.fixtures import MakeArchive
-from tests.fakes.script import Script, from_number
+from tests.fakes.script import Script, StoreRequest, from_number
 from tests.integration.transfers.methods.sending import SOON, send
 from transfers.endpoints import DicomEndpoint
 from transfers.methods.base import ReconnectPolicy
+from transfers.methods.store_queue import StoreQueue, StoreTask
+from transfers.wire.association import Association
 
 ACKNOWLEDGED = [EvidenceKind.SENT, EvidenceKind.ACKNOWLEDGED]
 LOST_THEN_ACKNOWLEDGED = [EvidenceKind.SENT, EvidenceKind.NO_ANSWER, *ACKNOWLEDGED]
@@ -332,3 +340,51 @@ def test_a_peer_that_always_aborts_is_given_up(archive: MakeArchive, entries: li
     assert EvidenceKind.ACKNOWLEDGED not in {seen.kind for seen in sent.observations}
     assert sent.names().count("association_opened") == 5
     assert {sent.last(entry).kind for entry in entries} <= {EvidenceKind.NO_ANSWER, EvidenceKind.NOT_SENT}
+
+
+def test_associations_that_are_lost_all_at_once_do_not_end_the_send(archive: MakeArchive, tmp_path: Path) -> None:
+    entries = entries_of(write_study(tmp_path, 30, size_bytes=64))
+    all_under_way = Barrier(5)
+
+    def abort_the_first_five(request: StoreRequest) -> Act | None:
+        if request.number > 5:
+            return None
+        all_under_way.wait(10)
+        return Abort()
+
+    peer = archive(Script(on_store=abort_the_first_five))
+
+    sent = send(peer, entries, associations=5, policy=ReconnectPolicy(first_wait_seconds=0.3))
+
+    assert Counter(sent.last(entry).kind for entry in entries) == {EvidenceKind.ACKNOWLEDGED: 30}
+    lost_at = max(seen.at for seen in sent.occurrences if seen.name == "association_lost")
+    opened_at = min(seen.at for seen in sent.occurrences if seen.name == "association_opened" and seen.at > lost_at)
+    assert (opened_at - lost_at).total_seconds() >= 0.29
+
+
+def test_an_extra_association_that_opens_too_late_leaves_what_comes_back_to_the_others(
+    archive: MakeArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = entries_of(write_study(tmp_path, 3, size_bytes=64))
+    is_put_back = Event()
+    open_association, put_last = Association.open, StoreQueue.put_last
+
+    def open_slowly(*arguments: Any) -> Association:
+        association = open_association(*arguments)
+        if len(peer.log.associations) == 2:
+            is_put_back.wait(5)
+        return association
+
+    def put_back(queue: StoreQueue, task: StoreTask) -> None:
+        put_last(queue, task)
+        is_put_back.set()
+        time.sleep(0.3)  # time for the other sender to take it
+
+    peer = archive(Script(on_store=lambda request: Abort() if request.number == 3 else Answer(delay_seconds=0.2)))
+    monkeypatch.setattr(Association, "open", open_slowly)
+    monkeypatch.setattr(StoreQueue, "put_last", put_back)
+
+    sent = send(peer, entries, associations=2)
+
+    assert [sent.last(entry).kind for entry in entries] == [EvidenceKind.ACKNOWLEDGED] * 3
+    assert EvidenceKind.NOT_SENT not in {seen.kind for seen in sent.observations}

@@ -21,6 +21,8 @@ class ProbeContext:
     """How long an instance that was sent may take to show up in a list before it counts as absent."""
     retry_seconds: float = 60.0
     """How long a list that could not be fetched is tried again."""
+    preflight_retry_seconds: float = 3.0
+    """The same in preflight: one hiccup of the destination must not leave open what it held before."""
     may_settle: frozenset[str] = frozenset()
     """SOP Instance UIDs that were sent, wholly or partly: their absence needs two lists and the settle time."""
     stop: Event = field(default_factory=Event)
@@ -43,7 +45,7 @@ class Probe(Protocol):
     key: str
 
     def list_present(self, entries: Sequence[ManifestEntry], context: ProbeContext) -> Listing:
-        """Ask once, for preflight. Never raises for a fault of the peer: what could not be asked is `unknown`."""
+        """Ask, for preflight. Never raises for a fault of the peer: what could not be asked is `unknown`."""
         ...
 
     def verify(self, entries: Sequence[ManifestEntry], context: ProbeContext) -> Iterator[Observation | Occurrence]:

@@ -42,7 +42,8 @@ class CFindProbe:
     def list_present(self, entries: Sequence[ManifestEntry], context: ProbeContext) -> Listing:
         """As Probe promises. An instance listed under another study or series is `unknown`."""
         findings = Findings(entries)
-        search = _Search(findings, Rules(findings, empty_lists_suffice=True), context, retry_seconds=0.0)
+        rules = Rules(findings, empty_lists_suffice=True)
+        search = _Search(findings, rules, context, retry_seconds=context.preflight_retry_seconds)
         occurrences = tuple(search.run())
         uids = {entry.sop_instance_uid for entry in entries}
         if search.peer_invents:

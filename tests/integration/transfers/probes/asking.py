@@ -31,11 +31,18 @@ def holding(archive: MakeArchive, held: Iterable[ManifestEntry], script: Script 
     return peer
 
 
-def context_of(peer: Archive, sent: Iterable[ManifestEntry] = (), *, retry_seconds: float = 0.0) -> ProbeContext:
+def context_of(
+    peer: Archive,
+    sent: Iterable[ManifestEntry] = (),
+    *,
+    retry_seconds: float = 0.0,
+    preflight_retry_seconds: float = 0.0,
+) -> ProbeContext:
     return ProbeContext(
         peer.endpoint(timeouts=TIMEOUTS),
         settle_seconds=SETTLE_SECONDS,
         retry_seconds=retry_seconds,
+        preflight_retry_seconds=preflight_retry_seconds,
         may_settle=frozenset(entry.sop_instance_uid for entry in sent),
     )
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.datasets import write_instance
 from tests.entries import entries_of
-from tests.fakes.acts import Answer, Close, Silence
+from tests.fakes.acts import Abort, Answer, Close, Reject, Silence
+from tests.fakes.finding import STUDY_ROOT_FIND
 from tests.fakes.fixtures import MakeArchive
 from tests.fakes.rows import altered, capped, yes_to_every_direct_question
-from tests.fakes.script import Script
+from tests.fakes.script import Script, from_number
 from tests.integration.transfers.probes.asking import (
     ABSENT,
     TIMEOUTS,
@@ -70,10 +72,51 @@ def test_preflight_does_not_know_what_a_failed_list_did_not_name(
     assert "list_failed" in [occurrence.name for occurrence in listing.occurrences]
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        Script(on_find={1: Answer(0xA700)}),
+        Script(on_find={1: Close()}),
+        Script(on_row=lambda turn: Abort() if turn.request.number == 1 else None),
+        Script(on_association={1: Reject(2, 3, 1)}),
+    ],
+    ids=["fails", "closes", "aborts", "is busy"],
+)
+def test_preflight_asks_again_what_failed_and_may_pass(archive: MakeArchive, study: Study, script: Script) -> None:
+    peer = holding(archive, study[:2], script)
+
+    listing = CFindProbe().list_present(study, context_of(peer, preflight_retry_seconds=3))
+
+    assert (listing.present, listing.unknown) == (uids(study[:2]), frozenset())
+
+
+def test_preflight_asks_again_for_a_short_time_only(archive: MakeArchive, study: Study) -> None:
+    peer = holding(archive, study, Script(on_find=from_number(1, Answer(0xA700))))
+    began = time.monotonic()
+
+    listing = CFindProbe().list_present(study, context_of(peer, retry_seconds=60, preflight_retry_seconds=0.5))
+
+    assert 0.5 < time.monotonic() - began < 5
+    assert listing.unknown == uids(study)
+
+
+@pytest.mark.parametrize(
+    "script", [Script(without_sop_classes=[STUDY_ROOT_FIND]), Script(on_find=from_number(1, Answer(0xA900)))]
+)
+def test_preflight_does_not_ask_again_what_will_not_pass(archive: MakeArchive, study: Study, script: Script) -> None:
+    peer = holding(archive, study, script)
+
+    listing = CFindProbe().list_present(study, context_of(peer, preflight_retry_seconds=30))
+
+    assert listing.unknown == uids(study)
+    assert len(peer.log.associations) == 1
+    assert len(lists(peer)) <= 2
+
+
 def test_preflight_knows_nothing_of_a_destination_that_is_not_there(study: Study) -> None:
     endpoint = DicomEndpoint("127.0.0.1", free_port(), "NOBODY", "TALLYMAN", timeouts=TIMEOUTS)
 
-    listing = CFindProbe().list_present(study, ProbeContext(endpoint))
+    listing = CFindProbe().list_present(study, ProbeContext(endpoint, preflight_retry_seconds=0))
 
     assert (listing.present, listing.unknown) == (frozenset(), uids(study))
 

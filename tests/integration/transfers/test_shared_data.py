@@ -14,7 +14,7 @@ DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 BROKEN = sorted((DATA / "derived" / "broken").glob("*"))
 
 pytestmark = [
-    pytest.mark.django_db,
+    pytest.mark.django_db(transaction=True),  # the lease is renewed over a connection of its own
     pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is not beside this checkout"),
 ]
 

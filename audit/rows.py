@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -95,7 +95,7 @@ def copy_instances(before: Audit, audit: Audit) -> None:
 
 
 def insert_evidence(rows: Iterable[EvidenceRow]) -> None:
-    as_stored = connection.ops.adapt_datetimefield_value
+    as_stored = _as_text if connection.vendor == "sqlite" else _as_it_is
     with connection.cursor() as cursor:
         cursor.executemany(
             _INSERT_EVIDENCE,
@@ -103,9 +103,22 @@ def insert_evidence(rows: Iterable[EvidenceRow]) -> None:
         )
 
 
+def _as_text(at: datetime) -> str:
+    """As Django keeps instants in SQLite: UTC, without saying so."""
+    return at.astimezone(UTC).isoformat(" ", "microseconds")[:26]
+
+
+def _as_it_is(at: datetime) -> datetime:
+    return at
+
+
+_encode = json.JSONEncoder(check_circular=False).encode
+
+
 def _as_json(detail: Mapping[str, Any]) -> str:
     """Nothing that a peer says may keep evidence from being written."""
-    return json.dumps(without_nul(dict(detail)))
+    text = _encode(detail)
+    return _encode(without_nul(dict(detail))) if "\\u0000" in text else text
 
 
 def write_digests(digests: Mapping[int, str]) -> None:

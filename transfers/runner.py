@@ -23,6 +23,8 @@ from transfers.states import TRANSITIONS, State
 
 logger = logging.getLogger(__name__)
 
+PROGRESS_INSTANCES = 50
+"""Told at least so often; what is done for every instance is taken from the senders' time."""
 _ANSWERS = frozenset(
     {
         EvidenceKind.ACKNOWLEDGED,
@@ -132,13 +134,14 @@ def send(run: Run, entries: Sequence[ManifestEntry]) -> None:
     for seen in run.method.send(entries, run.send_context):
         if isinstance(seen, Observation):
             run.ledger.record(seen)
-            if seen.kind in _ANSWERS:
+            if seen.kind in _ANSWERS and not seen.detail.get("will_be_sent_again"):
                 done += 1
                 done_bytes += sizes[seen.sop_instance_uid]
         elif seen is not None:
             run.record(seen)
-        run.ledger.flush_if_due()
-        run.watch(Progress(State.SENDING, len(entries), done, total, done_bytes))
+        if seen is None or done % PROGRESS_INSTANCES == 0:
+            run.ledger.flush_if_due()
+            run.watch(Progress(State.SENDING, len(entries), done, total, done_bytes))
     run.ledger.flush()
     Attempt.objects.filter(pk=attempt.pk).update(ended_at=timezone.now())
 

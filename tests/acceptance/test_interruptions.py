@@ -109,7 +109,8 @@ def test_what_a_killed_process_may_have_sent_is_never_called_not_sent(
     assert (continued.returncode, transfer_of(continued.stdout)["verdict"]) == (5, "unverifiable")
 
 
-def test_a_second_send_leaves_a_living_one_alone(shell: Shell, slow: Archive, folder: Path) -> None:
+def test_a_second_send_leaves_a_living_one_alone(shell: Shell, archive: MakeArchive, folder: Path) -> None:
+    slow = archive(Script(on_store=Answer(delay_seconds=0.25)))  # so that it lives while another process starts
     shell.add_destination("slow", slow.port, slow.ae_title, "--associations", "1")
     first = shell.start("send", folder, "--to", "slow", "--json")
     slow.wait_until(lambda archive: len(archive.log.answers) >= 5, seconds=30)

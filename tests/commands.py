@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pydicom
 from django.core.management import CommandError, call_command
 
 from tests.fakes.archive import Archive
@@ -69,3 +71,7 @@ def run(*arguments: str | Path) -> Outcome:
 
 def send(destination: Destination, *arguments: str | Path) -> Outcome:
     return run("send", *arguments, "--to", destination.name, "--json")
+
+
+def uids_of(paths: Iterable[Path]) -> list[str]:
+    return [str(pydicom.dcmread(path, specific_tags=["SOPInstanceUID"]).SOPInstanceUID) for path in paths]

@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
-import pydicom
 import pytest
 
 from audit.models import Evidence
-from tests.commands import destination_for, run, send
+from tests.commands import destination_for, send, uids_of
 from tests.datasets import unique_uid, write_instance, write_study
 from tests.fakes.acts import Abort, Act, Answer, Close, Die, HalfClose, Raw, Reject, Silence
 from tests.fakes.fixtures import MakeArchive
-from tests.fakes.rows import capped, repeated, yes_to_every_direct_question
-from tests.fakes.script import Script, every, from_number
+from tests.fakes.script import Script
 from tests.peers.orthanc import Orthanc
 from tests.peers.storescp import Storescp
 from transfers.methods.c_store import CStore
-from transfers.models import Destination, Transfer
+from transfers.models import Destination
 
 pytestmark = pytest.mark.django_db
 
 COMMITTED, PARTIAL = (0, "committed"), (3, "partial")
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "study"
-    folder.mkdir()
-    return folder
-
-
-def uids_of(paths: Iterable[Path]) -> list[str]:
-    return [str(pydicom.dcmread(path, specific_tags=["SOPInstanceUID"]).SOPInstanceUID) for path in paths]
 
 
 # Real archives
@@ -329,161 +315,3 @@ def test_an_archive_that_serves_one_association_at_a_time_is_no_error(archive: M
     outcome = send(destination_for(peer, associations=4), folder)
 
     assert outcome.exit_code == 0
-
-
-# Lists
-
-
-@pytest.mark.parametrize(
-    ("script", "exit_code"),
-    [
-        (Script(without_sop_classes=[FIND]), 5),
-        (Script(on_find=Answer(0xA700)), 5),
-        (Script(on_find=Answer(0xC001)), 5),
-        (Script(on_find=Abort()), 5),
-        (Script(on_find=Close()), 5),
-        (Script(rows=capped(2)), 0),
-        (Script(rows=repeated(3)), 0),
-        (Script(rows=yes_to_every_direct_question), 5),
-        (Script(late_seconds=0.2), 0),
-    ],
-    ids=["not-offered", "A700", "C001", "aborts", "closes", "capped", "repeated", "invents", "late"],
-)
-def test_a_list_is_believed_only_as_far_as_it_goes(
-    archive: MakeArchive, folder: Path, script: Script, exit_code: int
-) -> None:
-    write_study(folder, 5)
-
-    outcome = send(destination_for(archive(script)), folder)
-
-    assert outcome.exit_code == exit_code
-
-
-def test_an_instance_that_is_hidden_from_every_list_is_refuted(archive: MakeArchive, folder: Path) -> None:
-    uids = uids_of(write_study(folder, 5))
-
-    outcome = send(destination_for(archive(Script(hides=[uids[4]]))), folder)
-
-    assert (outcome.exit_code, outcome.verdicts[uids[4]]) == (3, "refuted")
-
-
-@pytest.mark.parametrize("before", [Answer(0xA700), Answer(stores=False)], ids=["refused", "dropped"])
-def test_what_breaks_off_in_the_list_never_makes_a_study_committed(
-    archive: MakeArchive, folder: Path, before: Act
-) -> None:
-    write_study(folder, 10)
-    peer = archive(Script(on_store=every(5, before), on_row=from_number(6, Answer(0xA700))))
-
-    outcome = send(destination_for(peer), folder)
-
-    assert outcome.exit_code in {3, 5}
-
-
-# Input
-
-
-def test_a_study_with_conflicting_files_is_not_sent_and_the_other_study_is(archive: MakeArchive, folder: Path) -> None:
-    uid, study = unique_uid(), unique_uid()
-    write_instance(folder, study_instance_uid=study, sop_instance_uid=uid, noise=1, name="a")
-    write_instance(folder, study_instance_uid=study, sop_instance_uid=uid, noise=2, name="b")
-    write_instance(folder, study_instance_uid=study, name="c")
-    good = write_study(folder, 2)
-
-    outcome = send(destination_for(archive()), folder)
-
-    assert outcome.exit_code == 4
-    verdicts = {each["study_instance_uid"]: each["verdict"] for each in outcome.document["transfers"]}
-    assert verdicts == {study: "nothing-stored", str(pydicom.dcmread(good[0]).StudyInstanceUID): "committed"}
-    assert [each["kind"] for each in outcome.document["skipped"]] == ["conflict"]
-    committed = next(each for each in outcome.document["transfers"] if each["verdict"] == "committed")
-    assert committed["reason"].endswith("files of the input could not be read and are not part of this")
-
-
-def test_one_uid_in_two_studies_keeps_both_from_being_sent(archive: MakeArchive, folder: Path) -> None:
-    uid, other = unique_uid(), unique_uid()
-    write_instance(folder, sop_instance_uid=uid, name="a")
-    write_instance(folder, sop_instance_uid=uid, study_instance_uid=other, name="b")
-    write_instance(folder, study_instance_uid=other, name="c")
-    peer = archive()
-
-    outcome = send(destination_for(peer), folder)
-
-    assert [each["verdict"] for each in outcome.document["transfers"]] == ["nothing-stored", "nothing-stored"]
-    assert peer.log.requests == []
-
-
-def test_a_broken_file_keeps_the_study_from_being_simply_committed(archive: MakeArchive, folder: Path) -> None:
-    first, *_ = write_study(folder, 3)
-    (folder / "broken.dcm").write_bytes(first.read_bytes()[:700])
-
-    outcome = send(destination_for(archive()), folder)
-
-    assert (outcome.exit_code, outcome.transfer["verdict"]) == (6, "committed")
-    assert outcome.transfer["reason"].endswith("1 files of the input could not be read and are not part of this")
-
-
-def test_input_without_a_study_is_wrong_usage(archive: MakeArchive, folder: Path) -> None:
-    (folder / "readme.txt").write_text("nothing here")
-
-    outcome = send(destination_for(archive()), folder)
-
-    assert outcome.exit_code == 2
-    assert outcome.document["transfers"] == []
-    (skipped,) = outcome.document["skipped"]
-    assert (skipped["path"], skipped["kind"]) == (str(folder / "readme.txt"), "not-dicom")
-
-
-def test_a_path_that_is_not_there_is_wrong_usage(archive: MakeArchive, folder: Path) -> None:
-    outcome = send(destination_for(archive()), folder / "nowhere")
-
-    assert outcome.exit_code == 2
-
-
-# Verify
-
-
-def test_a_transfer_can_be_asked_about_later(archive: MakeArchive, folder: Path) -> None:
-    uids = uids_of(write_study(folder, 3))
-    peer = archive()
-    sent = send(destination_for(peer), folder, "--verify", "none")
-
-    outcome = run("verify", sent.transfer["id"], "--json")
-
-    assert (sent.exit_code, outcome.exit_code) == (5, 0)
-    assert outcome.kinds(uids[0]) == ["sent", "acknowledged", "present"]
-    assert outcome.transfer["id"] == sent.transfer["id"]
-
-
-def test_a_study_that_loses_an_instance_later_is_found_out(archive: MakeArchive, folder: Path) -> None:
-    uids = uids_of(write_study(folder, 3))
-    peer = archive()
-    sent = send(destination_for(peer), folder)
-    del peer.stored[uids[1]]
-
-    outcome = run("verify", sent.transfer["id"], "--json")
-
-    assert (sent.exit_code, outcome.exit_code) == (0, 3)
-    assert outcome.verdicts[uids[1]] == "refuted"
-
-
-def test_files_can_be_asked_about_without_sending_them(archive: MakeArchive, folder: Path) -> None:
-    paths = write_study(folder, 3)
-    peer = archive()
-    peer.hold(*paths)
-    destination = destination_for(peer)
-
-    outcome = run("verify", folder, "--to", destination.name, "--json")
-
-    assert (outcome.exit_code, outcome.transfer["method"]) == (0, None)
-    assert peer.log.requests == []
-    assert Evidence.objects.exclude(kind="present").count() == 0
-    assert Transfer.objects.get().state == "finished"
-
-
-def test_files_that_are_not_there_are_refuted(archive: MakeArchive, folder: Path) -> None:
-    write_study(folder, 2)
-    destination = destination_for(archive())
-
-    outcome = run("verify", folder, "--to", destination.name, "--json")
-
-    assert (outcome.exit_code, outcome.transfer["verdict"]) == (4, "nothing-stored")

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from audit.chunks import chunks
 from audit.judgements import (
     Fact,
     Ground,
@@ -21,8 +22,6 @@ from audit.observations import MEANING, EvidenceKind, Family
 from audit.precedents import known_content
 from audit.reasons import StudyFindings, reason_of
 from audit.verdicts import judge_instance, judge_study, weakest_proof, while_open
-
-CHUNK_ROWS = 500
 
 
 def judgements_of(audit: Audit) -> dict[str, InstanceJudgement]:
@@ -74,8 +73,8 @@ def _write_judgements(audit: Audit, judgements: Mapping[str, InstanceJudgement])
     for pk, uid in audit.instances.values_list("id", "sop_instance_uid"):
         rows_by_judgement[judgements[uid]].append(pk)
     for judgement, pks in rows_by_judgement.items():
-        for start in range(0, len(pks), CHUNK_ROWS):
-            InstanceAudit.objects.filter(pk__in=pks[start : start + CHUNK_ROWS]).update(
+        for chunk in chunks(pks):
+            InstanceAudit.objects.filter(pk__in=chunk).update(
                 verdict=judgement.verdict, ground=judgement.ground, is_contradiction=judgement.is_contradiction
             )
 

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import models, transaction
 from django.utils import timezone
 
+from audit.chunks import chunks
 from audit.entries import ManifestEntry, StudyManifest
 from audit.judgements import Policy, WasThereBefore
-from audit.judging import judge_audit, judgements_of
+from audit.judging import judge_audit
 from audit.models import Audit, InstanceAudit
 from audit.observations import EvidenceKind, Observation
 from audit.rows import EvidenceRow, copy_instances, insert_evidence, insert_instances, write_digests
 
-_Value = TypeVar("_Value")
-
 BATCH_ROWS = 200
 BATCH_SECONDS = 0.2
-CHUNK_ROWS = 500
-"""How many values one statement names (SQLite bounds the number of its parameters)."""
 
 
 class AuditIsSealed(Exception):
@@ -175,17 +172,8 @@ class Ledger:
             self.audit.save(update_fields=["verdict", "proof", "reason", "sealed_at"])
         return self.audit
 
-    def confirmed(self) -> set[str]:
-        """SOP Instance UIDs that are confirmed by the evidence so far."""
-        self.flush()
-        return {uid for uid, judgement in judgements_of(self.audit).items() if judgement.verdict == "confirmed"}
-
     def _lock(self) -> None:
         """Hold the audit's row until the end of the transaction, so that nobody seals it meanwhile."""
         sealed_at = Audit.objects.select_for_update().values_list("sealed_at", flat=True).get(pk=self.audit.pk)
         if sealed_at is not None:
             raise AuditIsSealed(f"Audit {self.audit.public_id} was closed by another process.")
-
-
-def chunks(values: Sequence[_Value], size: int = CHUNK_ROWS) -> Iterator[Sequence[_Value]]:
-    return (values[start : start + size] for start in range(0, len(values), size))

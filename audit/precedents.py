@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from audit.chunks import CHUNK_ROWS, chunks
 from audit.judgements import Ground, InstanceVerdict, KnownContent, WasThereBefore
 from audit.models import Audit, InstanceAudit
-
-CHUNK_ROWS = 500
 
 
 def known_content(audit: Audit) -> dict[str, KnownContent]:
@@ -18,10 +17,10 @@ def known_content(audit: Audit) -> dict[str, KnownContent]:
     chain = [each.pk for each in audit.chain()]
     known: dict[str, KnownContent] = {}
     uids = list(own)
-    for start in range(0, len(uids), CHUNK_ROWS):
+    for chunk in chunks(uids):
         others = (
             InstanceAudit.objects.filter(
-                sop_instance_uid__in=uids[start : start + CHUNK_ROWS],
+                sop_instance_uid__in=chunk,
                 audit__destination_public_id=audit.destination_public_id,
                 audit__destination_address=audit.destination_address,
             )

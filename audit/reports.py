@@ -9,11 +9,10 @@ from typing import Any
 
 from django.db.models import Count
 
+from audit.chunks import CHUNK_ROWS
 from audit.judgements import InstanceVerdict
 from audit.judging import live_judgements_of
 from audit.models import Audit, Evidence, InstanceAudit
-
-CHUNK_ROWS = 500
 
 
 def counts_of(audit: Audit) -> dict[str, int]:

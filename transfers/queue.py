@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import Any
 
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from audit.escaping import without_nul
@@ -133,11 +132,6 @@ class Lease:
             connection.close()
             return False
         return self._is_held
-
-
-def abandoned() -> Q:
-    """Transfers whose lease has run out, as a query."""
-    return Q(state__in=HELD) & (Q(lease_until__isnull=True) | Q(lease_until__lt=timezone.now()))
 
 
 def _is_abandoned(transfer: Transfer, now: datetime) -> bool:

@@ -59,6 +59,19 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class StudyDescription:
+    """What people know a study by; nothing that names a patient."""
+
+    text: str = ""
+    """StudyDescription (0008,1030), at most 64 characters."""
+    date: str = ""
+    """StudyDate (0008,0020) as YYYY-MM-DD."""
+    modalities: tuple[str, ...] = ()
+    """Sorted."""
+    series: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class StudyManifest:
     """The instances of one study, frozen before the first byte."""
 
@@ -67,6 +80,7 @@ class StudyManifest:
     """One per SOP Instance UID; of conflicting files the first."""
     conflicts: frozenset[str] = frozenset()
     """SOP Instance UIDs for which the input holds other content too."""
+    description: StudyDescription = StudyDescription()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from audit.judging import judge_audit
 from audit.models import Audit, InstanceAudit
 from audit.observations import EvidenceKind, Observation
 from audit.rows import EvidenceRow, copy_instances, insert_evidence, insert_instances, write_digests
+from audit.tallies import count_rows
 
 BATCH_ROWS = 200
 BATCH_SECONDS = 0.2
@@ -65,6 +66,7 @@ def continue_audit(before: Audit, policy: Policy) -> Audit:
         same_uid_means_same_content=policy.same_uid_means_same_content,
         files_left_out=before.files_left_out,
         last_round=before.last_round,
+        revision=before.revision + 1,
         opened_at=timezone.now(),
     )
     copy_instances(before, audit)
@@ -168,12 +170,13 @@ class Ledger:
         with transaction.atomic():
             self._lock()
             judge_audit(self.audit)
+            self.audit.tally = count_rows(self.audit)
             self.audit.sealed_at = timezone.now()
-            self.audit.save(update_fields=["verdict", "proof", "reason", "sealed_at"])
+            self.audit.save(update_fields=["verdict", "proof", "reason", "tally", "sealed_at"])
         return self.audit
 
     def _lock(self) -> None:
         """Hold the audit's row until the end of the transaction, so that nobody seals it meanwhile."""
-        sealed_at = Audit.objects.select_for_update().values_list("sealed_at", flat=True).get(pk=self.audit.pk)
-        if sealed_at is not None:
+        still_open = Audit.objects.filter(pk=self.audit.pk, sealed_at__isnull=True)
+        if still_open.update(revision=models.F("revision") + 1) != 1:
             raise AuditIsSealed(f"Audit {self.audit.public_id} was closed by another process.")

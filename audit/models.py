@@ -49,6 +49,10 @@ class Audit(models.Model):
     """How many files of the same input could not be read and are part of no transfer."""
     last_round = models.PositiveIntegerField(default=0)
     """The newest round allotted; a continuing audit begins where the one before ended."""
+    revision = models.PositiveBigIntegerField(default=0)
+    """Grows with everything that is written; a continuing audit begins beyond the one before."""
+    tally = models.JSONField(default=dict, blank=True)
+    """Counted from the rows when it was sealed: see `audit.tallies`."""
     opened_at = models.DateTimeField()
     sealed_at = models.DateTimeField(null=True, blank=True)
     verdict = models.CharField(max_length=16, choices=choices_of(StudyVerdict), default=StudyVerdict.PENDING)

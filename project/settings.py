@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from project import databases, logging, secret_key
+from project import channel_layers, databases, logging, secret_key
 from transfers.endpoints import validate_ae_title
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -46,6 +47,21 @@ def own_ae_title() -> str:
         raise ImproperlyConfigured(f"DICOM_AE_TITLE: {error}") from error
 
 
+def whole_number(name: str, default: int, minimum: int, maximum: int) -> int:
+    """A number from the environment."""
+    text = env.str(name, default="") or str(default)
+    if not text.isascii() or not text.isdigit() or not minimum <= int(text) <= maximum:
+        raise ImproperlyConfigured(f"{name} must be a whole number from {minimum} to {maximum}, not “{text}”.")
+    return int(text)
+
+
+def temporary_folder(data_folder: Path) -> str:
+    """Where what is being received lies for a moment: on the disk that has room for studies, and not for others."""
+    folder = data_folder / "temporary"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return str(folder)
+
+
 DATA_DIR = data_folder()
 DICOM_AE_TITLE = own_ae_title()
 
@@ -71,6 +87,19 @@ SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"]
 if set(ALLOWED_HOSTS) <= set(LOOPBACK_HOSTS):
     SILENCED_SYSTEM_CHECKS += ["security.W012", "security.W016"]
 
+REDIS_URL = secret("REDIS_URL")
+WORKER_CONCURRENCY = whole_number("WORKER_CONCURRENCY", 3, 1, 64)
+"""How many transfers, and batches being read, run side by side in one worker."""
+IMPORT_ROOTS = [str(Path(root).expanduser().resolve()) for root in env.list("IMPORT_ROOTS", default=[])]
+"""Folders that the browser and the API may send from."""
+UPLOAD_QUOTA_BYTES = whole_number("UPLOAD_QUOTA_GB", 20, 1, 100_000) * 1_000_000_000
+"""Of what one user has uploaded and what is kept of it."""
+UPLOAD_DIR = DATA_DIR / "uploads"
+
+FILE_UPLOAD_TEMP_DIR = temporary_folder(DATA_DIR)
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+DATA_UPLOAD_MAX_NUMBER_FILES = 2_000
+
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
@@ -78,30 +107,84 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
+    "channels",
+    "csp",
+    "django_filters",
+    "django_htmx",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "knox",
+    "rest_framework",
+    "simple_history",
     "audit",
     "transfers",
 ]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "simple_history.middleware.HistoryRequestMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "manifest-src": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'none'"],
+    },
+}
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "transfers"
+LOGOUT_REDIRECT_URL = "login"
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = False  # upload.js sends the token of the cookie
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# Guessing passwords: ten wrong ones of one name from one address, and that pair waits for a quarter of an hour.
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_ENABLE_ACCESS_FAILURE_LOG = False
+AXES_VERBOSE = False
 
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "transfers.permissions.permissions",
             ],
         },
     },
@@ -124,7 +207,40 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
+ASGI_APPLICATION = "project.asgi.application"
+CHANNEL_LAYERS = channel_layers.chosen(REDIS_URL)
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "knox.auth.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["transfers.permissions.MayLookOrOperate"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": [
+        "rest_framework.throttling.UserRateThrottle",
+        "rest_framework.throttling.AnonRateThrottle",
+    ],
+    "DEFAULT_THROTTLE_RATES": {"user": "1200/min", "anon": "30/min"},
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "transfers.api.problems.handle",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+REST_KNOX = {"TOKEN_TTL": None, "AUTO_REFRESH": False}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Tallyman",
+    "DESCRIPTION": "Moves whole DICOM studies to archives and proves what arrived.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["transfers.permissions.MayLookOrOperate"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
 STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True  # straight from the packages: no collectstatic, no second copy to go stale
 
 LOGGING = logging.configuration(on_terminal=sys.stderr.isatty())

@@ -1,10 +1,15 @@
-"""The addresses: the admin, where destinations are kept."""
+"""The addresses: pages, the API, accounts, and the admin site."""
 
 from __future__ import annotations
 
 from django.contrib import admin
+from django.contrib.auth import views as accounts
 from django.urls import path
 
 urlpatterns = [
+    path("account/login/", accounts.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("account/logout/", accounts.LogoutView.as_view(), name="logout"),
+    path("account/password/", accounts.PasswordChangeView.as_view(), name="password_change"),
+    path("account/password/changed/", accounts.PasswordChangeDoneView.as_view(), name="password_change_done"),
     path("admin/", admin.site.urls),
 ]

@@ -7,6 +7,7 @@ from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
 from audit.guards import append_only, create_guards
+from transfers.groups import create_group
 
 
 class TransfersConfig(AppConfig):
@@ -19,3 +20,4 @@ class TransfersConfig(AppConfig):
         pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
         pydicom.config.settings.writing_validation_mode = pydicom.config.IGNORE
         post_migrate.connect(create_guards, sender=self)
+        post_migrate.connect(create_group, sender=self)

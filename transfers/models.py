@@ -1,4 +1,4 @@
-"""Where studies go, and each sending of one."""
+"""Where studies go, what was submitted, and each sending of one study."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from simple_history.models import HistoricalRecords
 
-from audit.judgements import Policy
-from audit.models import UID_MAXIMUM_LENGTH, Audit
+from audit.entries import SkippedKind
+from audit.judgements import Policy, StudyVerdict
+from audit.models import UID_MAXIMUM_LENGTH, Audit, choices_of
 from transfers import endpoints
-from transfers.states import State
+from transfers.states import BatchState, State
 
 
 def validate_ae_title(value: str) -> None:
@@ -118,6 +120,7 @@ class Destination(models.Model):
         default=False,
         help_text="What was there before under the same UID is taken to have the same content.",
     )
+    history = HistoricalRecords()
 
     class Meta:
         ordering: ClassVar = ["name"]
@@ -171,10 +174,101 @@ class Destination(models.Model):
         return Policy(self.acknowledgement_means_stored, self.same_uid_means_same_content)
 
 
+class Batch(models.Model):
+    """What was submitted in one go: read in the background, it becomes one transfer a study."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="batches")
+    destination = models.ForeignKey(Destination, on_delete=models.PROTECT, related_name="batches")
+    method = models.CharField(max_length=32)
+    options = models.JSONField(default=dict, blank=True)
+    verify = models.CharField(max_length=16, choices=verify_choices)
+    send_what_can = models.BooleanField(default=False)
+    starts = models.BooleanField(default=True)
+    """Whether its transfers are sent at once, or wait as drafts once the destination was asked."""
+    path = models.TextField(blank=True)
+    """Of the folder or file under an import root; empty where files were uploaded."""
+    state = models.CharField(
+        max_length=16, choices=[(state.value, state.value) for state in BatchState], default=BatchState.QUEUED
+    )
+    worker = models.CharField(max_length=128, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    files_read = models.PositiveIntegerField(default=0)
+    error_code = models.CharField(max_length=64, blank=True)
+    error = models.TextField(blank=True)
+    """Why no transfer could be made of it, in plain words."""
+    idempotency_key = models.CharField(max_length=255, blank=True)
+    request_sha256 = models.CharField(max_length=64, blank=True)
+    """Of the request that came with the key: the same key with another request is refused."""
+    created_at = models.DateTimeField()
+    read_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        indexes: ClassVar = [models.Index(fields=["state", "lease_until"], name="batch_state_lease")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["created_by", "idempotency_key"],
+                condition=~models.Q(idempotency_key=""),
+                name="batch_idempotency_key_unique",
+            )
+        ]
+        verbose_name_plural = "batches"
+
+    def __str__(self) -> str:
+        return str(self.public_id)
+
+
+class SkippedFile(models.Model):
+    """A file of a batch's input that is part of no transfer, and why."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="skipped")
+    path = models.TextField()
+    kind = models.CharField(max_length=16, choices=[(kind.value, kind.value) for kind in SkippedKind])
+    reason = models.TextField()
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} ({self.batch_id})"
+
+
+class Upload(models.Model):
+    """One file that is sent to us in parts; complete once all its bytes are here, and never served back."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploads")
+    batch = models.ForeignKey(Batch, null=True, blank=True, on_delete=models.PROTECT, related_name="uploads")
+    """What it was submitted with; None until then."""
+    name = models.CharField(max_length=255)
+    """As the client calls it; shown to its owner, never part of a path."""
+    size_bytes = models.BigIntegerField()
+    """As announced; what counts against the quota."""
+    received_bytes = models.BigIntegerField(default=0)
+    removed_at = models.DateTimeField(null=True, blank=True)
+    """When its bytes were deleted: from then on it is a name only."""
+    created_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+
+    def __str__(self) -> str:
+        return str(self.public_id)
+
+    @property
+    def is_complete(self) -> bool:
+        return self.received_bytes == self.size_bytes
+
+
 class Transfer(models.Model):
     """One study on its way to one destination. What is proved of it is in its newest audit."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    batch = models.ForeignKey(Batch, null=True, blank=True, on_delete=models.PROTECT, related_name="transfers")
+    """None for what the command line made."""
     destination = models.ForeignKey(Destination, on_delete=models.PROTECT, related_name="transfers")
     method = models.CharField(max_length=32, null=True, blank=True)  # noqa: DJ001  null: nothing is sent, only verified
     options = models.JSONField(default=dict, blank=True)
@@ -182,28 +276,60 @@ class Transfer(models.Model):
     verify = models.CharField(max_length=16, choices=verify_choices)
     sends = models.BooleanField(default=True)
     """Whether its next run sends, or only asks the destination."""
+    stops_before_sending = models.BooleanField(default=False)
+    """Whether its next run ends as a draft, once the destination was asked before the first byte."""
     send_what_can = models.BooleanField(default=False)
     """Go on without the instances that cannot be sent."""
     study_instance_uid = models.CharField(max_length=UID_MAXIMUM_LENGTH, db_index=True)
+    study_description = models.CharField(max_length=64, blank=True)
+    study_date = models.DateField(null=True, blank=True)
+    modalities = models.CharField(max_length=255, blank=True)
+    """Separated by commas."""
+    series = models.PositiveIntegerField(default=0)
+    instances = models.PositiveIntegerField(default=0)
+    size_bytes = models.BigIntegerField(default=0)
+    """Of the data sets of the manifest."""
     manifest_sha256 = models.CharField(max_length=64)
     """Of what the manifest says: two inputs with the same one are the same files, unchanged."""
     audit = models.OneToOneField(Audit, on_delete=models.PROTECT, related_name="+")
     """The newest; earlier ones are the chain that it continues."""
+    verdict = models.CharField(max_length=16, choices=choices_of(StudyVerdict), default=StudyVerdict.PENDING)
+    """Of the newest audit, copied here so that lists of transfers can be filtered by it."""
+    findings = models.JSONField(default=dict, blank=True)
+    """What the preflight of a draft found: see `transfers.preflight`."""
     state = models.CharField(
         max_length=20, choices=[(state.value, state.value) for state in State], default=State.QUEUED
     )
+    is_in_background = models.BooleanField(default=False)
+    """Whether a worker may take it up; the command line's own it leaves alone."""
     worker = models.CharField(max_length=128, blank=True)
     """Who holds it: host, process namespace and process id."""
     lease_until = models.DateTimeField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    """Whoever holds it stops sending, asks the destination what is there, and ends it as cancelled."""
+    revision = models.PositiveBigIntegerField(default=0)
+    """Grows with each event."""
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering: ClassVar = ["-id"]
-        indexes: ClassVar = [models.Index(fields=["state", "lease_until"], name="transfer_state_lease")]
+        indexes: ClassVar = [
+            models.Index(fields=["state", "lease_until"], name="transfer_state_lease"),
+            models.Index(fields=["state", "-id"], name="transfer_state_newest"),
+            models.Index(fields=["verdict", "-id"], name="transfer_verdict_newest"),
+            models.Index(fields=["destination", "-id"], name="transfer_destination_newest"),
+            models.Index(fields=["created_at"], name="transfer_created_at"),
+            models.Index(fields=["finished_at", "verdict"], name="transfer_finished_verdict"),
+        ]
 
     def __str__(self) -> str:
         return str(self.public_id)
+
+    @property
+    def live_revision(self) -> int:
+        """Grows whenever anything of the transfer or its newest audit changes, and never shrinks."""
+        return self.revision + self.audit.revision
 
 
 class Attempt(models.Model):

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from django.db import DatabaseError, connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from audit.escaping import without_nul
@@ -39,6 +40,7 @@ def this_process() -> str:
 
 def record_event(transfer: Transfer, name: str, at: datetime | None = None, **detail: Any) -> None:
     """Write down something that happened to a transfer."""
+    Transfer.objects.filter(pk=transfer.pk).update(revision=F("revision") + 1)
     TransferEvent.objects.create(transfer=transfer, name=name, at=at or timezone.now(), detail=without_nul(detail))
 
 
@@ -54,7 +56,7 @@ def move(transfer: Transfer, to: State, **detail: Any) -> None:
     if to not in HELD:
         changes |= {"worker": "", "lease_until": None}
     if to in TERMINAL:
-        changes["finished_at"] = timezone.now()
+        changes |= {"finished_at": timezone.now(), "verdict": transfer.audit.verdict}
     with transaction.atomic():
         held = Transfer.objects.filter(pk=transfer.pk, state=before, worker=transfer.worker)
         if held.update(**changes) != 1:
@@ -62,6 +64,21 @@ def move(transfer: Transfer, to: State, **detail: Any) -> None:
         record_event(transfer, "state_changed", before=before, after=to, **detail)
     for name, value in changes.items():
         setattr(transfer, name, value)
+
+
+def request_cancel(transfer: Transfer, by: str) -> None:
+    """Have whoever holds the transfer end it; a second request changes nothing.
+
+    Raises TransferIsHeld where the transfer is not any more as it was read.
+    """
+    if transfer.cancel_requested_at is not None:
+        return
+    now = timezone.now()
+    unchanged = Transfer.objects.filter(pk=transfer.pk, worker=transfer.worker, cancel_requested_at__isnull=True)
+    if unchanged.exclude(state__in=TERMINAL).update(cancel_requested_at=now) != 1:
+        raise TransferIsHeld
+    transfer.cancel_requested_at = now
+    record_event(transfer, "cancel_requested", now, by=by)
 
 
 def claim(transfer: Transfer, worker: str) -> None:

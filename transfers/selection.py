@@ -40,5 +40,12 @@ def uids_maybe_begun(audit: Audit) -> list[str]:
     return [uid for pk, uid in rows if pk not in answered | held_back]
 
 
+def uids_without_evidence(audit: Audit) -> list[str]:
+    """What nothing is known of yet, in the whole chain."""
+    known = Evidence.objects.filter(instance__audit__in=audit.chain()).values("instance__sop_instance_uid")
+    rows = audit.instances.exclude(sop_instance_uid__in=known).order_by("position")
+    return list(rows.values_list("sop_instance_uid", flat=True))
+
+
 def _instance_ids(audit: Audit, *kinds: EvidenceKind) -> list[int]:
     return list(Evidence.objects.filter(instance__audit=audit, kind__in=kinds).values_list("instance_id", flat=True))

@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
 from audit.entries import StudyManifest
-from audit.ledger import AskedAt, continue_audit, open_audit
+from audit.judgements import InstanceVerdict, StudyVerdict
+from audit.ledger import AskedAt, Ledger, continue_audit, open_audit
+from audit.observations import EvidenceKind, Observation
 from transfers import queue
-from transfers.models import Destination, Transfer
-from transfers.states import HELD, State
+from transfers.doorbell import ring_worker
+from transfers.models import Batch, Destination, Transfer
+from transfers.selection import uids_without_evidence
+from transfers.states import HELD, TERMINAL, State
 
 
 class NothingToRetry(Exception):
     """Every instance of this transfer is confirmed: there is nothing to send again."""
 
 
+class NothingToCancel(Exception):
+    """This transfer has ended already: there is nothing to cancel."""
+
+
 class DestinationMoved(Exception):
     """The destination was pointed to another archive since. Name the files instead: verify PATH --to NAME."""
+
+
+_RETRIABLE = frozenset({State.FINISHED, State.CANCELLED, State.FAILED, State.INTERRUPTED})
 
 
 def manifest_digest(study: StudyManifest) -> str:
@@ -34,7 +45,7 @@ def manifest_digest(study: StudyManifest) -> str:
 
 
 @transaction.atomic
-def create_transfer(
+def create_transfer(  # noqa: PLR0913  one for each thing that may be asked for
     study: StudyManifest,
     *,
     destination: Destination,
@@ -44,10 +55,12 @@ def create_transfer(
     send_what_can: bool = False,
     files_left_out: int = 0,
     worker: str = "",
+    batch: Batch | None = None,
 ) -> Transfer:
     """Write a transfer with its audit and a row an instance. With `worker` it is born claimed by that process.
 
-    `method` None: nothing will be sent; the destination is only asked about the study.
+    `method` None: nothing will be sent; the destination is only asked about the study. `batch`: it was submitted
+    with that, and runs in the background.
     """
     now = timezone.now()
     audit = open_audit(
@@ -64,7 +77,11 @@ def create_transfer(
         verify=verify,
         sends=method is not None,
         send_what_can=send_what_can,
+        batch=batch,
+        stops_before_sending=batch is not None and not batch.starts,
+        is_in_background=batch is not None,
         study_instance_uid=study.study_instance_uid,
+        **_description(study),
         manifest_sha256=manifest_digest(study),
         audit=audit,
         state=State.CLAIMED if worker else State.QUEUED,
@@ -74,6 +91,19 @@ def create_transfer(
     )
     queue.record_event(transfer, "created", now, method=method, verify=verify, instances=len(study.entries))
     return transfer
+
+
+def _description(study: StudyManifest) -> dict[str, Any]:
+    """What lists show of the study."""
+    description = study.description
+    return {
+        "study_description": description.text,
+        "study_date": description.date or None,
+        "modalities": ",".join(description.modalities)[:255],
+        "series": description.series,
+        "instances": len(study.entries),
+        "size_bytes": sum(entry.data_set_size for entry in study.entries),
+    }
 
 
 def lock(destination: Destination) -> None:
@@ -119,6 +149,22 @@ def resume(
         queue.record_event(transfer, "resumed", verify=verify, send_what_can=send_what_can)
 
 
+class Resend(NamedTuple):
+    """What a retry would send."""
+
+    instances: int
+    size_bytes: int
+
+
+def preview_retry(transfer: Transfer) -> Resend:
+    """How much `retry` would send: what is refuted or unproven, and nothing else; none where it cannot be retried."""
+    if transfer.method is None or State(transfer.state) not in _RETRIABLE:
+        return Resend(0, 0)
+    unconfirmed = transfer.audit.instances.exclude(verdict=InstanceVerdict.CONFIRMED)
+    found = unconfirmed.aggregate(count=Count("id"), size=Sum("data_set_size"))
+    return Resend(found["count"], found["size"] or 0)
+
+
 def retry(transfer: Transfer, worker: str = "") -> None:
     """Send again what is refuted or unproven, and nothing else, in a new audit that continues the sealed one.
 
@@ -138,16 +184,52 @@ def reverify(transfer: Transfer, verify: str, worker: str = "") -> None:
     _continue(transfer, "reverified", worker, verify=verify, sends=False)
 
 
+def cancel(transfer: Transfer, by: str = "") -> None:
+    """End a transfer as cancelled: at once where nobody holds it, else as soon as whoever runs it sees it (a second).
+
+    What was sent by then is kept and judged like any other; the destination is still asked where it is held.
+
+    Raises NothingToCancel where it has ended, TransferIsHeld where another process took it just now.
+    """
+    if State(transfer.state) in TERMINAL:
+        raise NothingToCancel(_text_of(NothingToCancel))
+    with transaction.atomic():
+        queue.request_cancel(transfer, by)
+        if State(transfer.state) not in HELD:
+            _seal_unsent(transfer)
+            queue.move(transfer, State.CANCELLED)
+
+
+def _seal_unsent(transfer: Transfer) -> None:
+    """Nobody holds it, so nothing of it is under way: what has no evidence yet was not sent."""
+    ledger = Ledger(transfer.audit)
+    ledger.begin_round()
+    now = timezone.now()
+    detail = {"code": "cancelled", "reason": "Cancelled before it was sent"}
+    for uid in uids_without_evidence(transfer.audit):
+        ledger.record(Observation(uid, EvidenceKind.NOT_SENT, now, detail))
+    ledger.close()
+
+
 def _continue(transfer: Transfer, event: str, worker: str, *, verify: str, sends: bool) -> None:
     if transfer.audit.destination_address != transfer.destination.address:
-        raise DestinationMoved(" ".join((DestinationMoved.__doc__ or "").split()))
+        raise DestinationMoved(_text_of(DestinationMoved))
     with transaction.atomic():
         if worker:
             queue.claim(transfer, worker)
         else:
             queue.move(transfer, State.QUEUED)
+            transfer.is_in_background = True
         if transfer.audit.is_sealed:
             transfer.audit = continue_audit(transfer.audit, transfer.destination.policy)
         transfer.verify, transfer.sends = verify, sends
-        transfer.save(update_fields=["audit", "verify", "sends"])
+        transfer.stops_before_sending, transfer.cancel_requested_at = False, None
+        transfer.verdict = StudyVerdict.PENDING
+        changed = ["audit", "verify", "sends", "stops_before_sending", "cancel_requested_at", "verdict"]
+        transfer.save(update_fields=[*changed, "is_in_background"])
         queue.record_event(transfer, event, verify=verify)
+    ring_worker()
+
+
+def _text_of(error: type[Exception]) -> str:
+    return " ".join((error.__doc__ or "").split())

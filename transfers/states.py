@@ -14,6 +14,8 @@ class State(StrEnum):
     """A process has taken it, and holds a lease."""
     PREPARING = "preparing"
     PREFLIGHT = "preflight"
+    DRAFT = "draft"
+    """The destination was asked before the first byte; somebody has to start it."""
     SENDING = "sending"
     VERIFYING = "verifying"
     FINISHED = "finished"
@@ -36,17 +38,51 @@ HELD = frozenset(_RUNNING)
 """The states in which a process holds the transfer by a lease."""
 
 _ENDS = frozenset({State.CANCELLED, State.INTERRUPTED, State.FAILED})
+_LEAVES = _ENDS | {State.QUEUED}
+"""How a process lets go of a transfer before it is finished; it goes back to the queue where the worker is stopped."""
 
 TRANSITIONS: Mapping[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.CLAIMED, State.CANCELLED}),
-    State.CLAIMED: frozenset({State.PREPARING, State.QUEUED}) | _ENDS,
-    State.PREPARING: frozenset({State.PREFLIGHT, State.VERIFYING, State.FINISHED}) | _ENDS,
-    State.PREFLIGHT: frozenset({State.SENDING, State.VERIFYING, State.FINISHED}) | _ENDS,
-    State.SENDING: frozenset({State.VERIFYING, State.FINISHED}) | _ENDS,
-    State.VERIFYING: frozenset({State.FINISHED}) | _ENDS,
+    State.CLAIMED: frozenset({State.PREPARING}) | _LEAVES,
+    State.PREPARING: frozenset({State.PREFLIGHT, State.VERIFYING, State.FINISHED}) | _LEAVES,
+    State.PREFLIGHT: frozenset({State.DRAFT, State.SENDING, State.VERIFYING, State.FINISHED}) | _LEAVES,
+    State.DRAFT: frozenset({State.QUEUED, State.CANCELLED}),
+    State.SENDING: frozenset({State.VERIFYING, State.FINISHED}) | _LEAVES,
+    State.VERIFYING: frozenset({State.FINISHED}) | _LEAVES,
     State.INTERRUPTED: frozenset({State.QUEUED, State.CLAIMED, State.CANCELLED}),
     # A retry, or a later verification, takes up again what had ended.
     State.FINISHED: frozenset({State.QUEUED, State.CLAIMED}),
     State.CANCELLED: frozenset({State.QUEUED, State.CLAIMED}),
     State.FAILED: frozenset({State.QUEUED, State.CLAIMED}),
+}
+
+
+class BatchState(StrEnum):
+    """Where a batch is: what was submitted in one go."""
+
+    QUEUED = "queued"
+    READING = "reading"
+    """A worker has taken it, and reads its input."""
+    ASKING = "asking"
+    """Its transfers are made; the destinations are asked what they would take, and nothing is sent."""
+    DRAFT = "draft"
+    """Everything was asked; somebody has to start it."""
+    STARTED = "started"
+    """Its transfers go their own way."""
+    FAILED = "failed"
+    """No transfer could be made of it."""
+    DISCARDED = "discarded"
+    """Somebody decided against the draft."""
+
+
+BATCH_TRANSITIONS: Mapping[BatchState, frozenset[BatchState]] = {
+    BatchState.QUEUED: frozenset({BatchState.READING, BatchState.DISCARDED}),
+    BatchState.READING: frozenset(
+        {BatchState.QUEUED, BatchState.ASKING, BatchState.STARTED, BatchState.FAILED, BatchState.DISCARDED}
+    ),
+    BatchState.ASKING: frozenset({BatchState.DRAFT, BatchState.DISCARDED}),
+    BatchState.DRAFT: frozenset({BatchState.STARTED, BatchState.DISCARDED}),
+    BatchState.STARTED: frozenset(),
+    BatchState.FAILED: frozenset(),
+    BatchState.DISCARDED: frozenset(),
 }

@@ -1,0 +1,138 @@
+"""What is submitted in one go: one function an intent, for pages and API alike."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from transfers import queue, services
+from transfers.batch_queue import move_batch
+from transfers.doorbell import ring_worker
+from transfers.errors import TransferError
+from transfers.import_roots import confined
+from transfers.methods import DEFAULT_METHODS
+from transfers.models import Batch, Destination, Upload
+from transfers.states import BatchState, State
+
+
+class NothingSubmitted(TransferError):
+    """Nothing was submitted: give a path under an import folder, or files."""
+
+    code = "nothing_submitted"
+
+
+class UploadUnfinished(TransferError):
+    """An upload is not complete, or is not there any more: send its missing parts first, or upload it again."""
+
+    code = "upload_unfinished"
+
+
+class IdempotencyKeyReused(TransferError):
+    """The same Idempotency-Key came with another request before: use a new key for a new request."""
+
+    code = "idempotency_key_reused"
+
+
+class Submission(NamedTuple):
+    """What to send in one go, as it was asked for."""
+
+    destination: Destination
+    method: str = ""
+    """A key of METHODS; empty: by the kind of destination."""
+    options: Mapping[str, Any] = {}
+    verify: str = ""
+    """Empty: the destination's policy."""
+    send_what_can: bool = False
+    starts: bool = True
+    path: str = ""
+    uploads: Sequence[Upload] = ()
+
+
+def submit(submission: Submission, *, by: User, idempotency_key: str = "") -> Batch:
+    """Write the batch down, for a worker to read; with the same key the batch that it made before.
+
+    Raises NothingSubmitted, UploadUnfinished, IdempotencyKeyReused, and what `confined` raises for a path that may
+    not be read.
+    """
+    digest = _digest(submission)
+    if idempotency_key and (made := _made_before(by, idempotency_key, digest)):
+        return made
+    path = str(confined(submission.path)) if submission.path else ""
+    if not path and not submission.uploads:
+        raise NothingSubmitted
+    try:
+        with transaction.atomic():
+            batch = _create(submission, path, by, idempotency_key, digest)
+            _take_uploads(batch, submission.uploads)
+    except IntegrityError:  # the same key, at the same moment
+        if idempotency_key and (made := _made_before(by, idempotency_key, digest)):
+            return made
+        raise
+    ring_worker()
+    return batch
+
+
+def start(batch: Batch) -> None:
+    """Send the transfers of a draft. Raises BatchHasMoved."""
+    with transaction.atomic():
+        move_batch(batch, BatchState.STARTED)
+        for transfer in batch.transfers.filter(state=State.DRAFT):
+            transfer.stops_before_sending = False
+            transfer.save(update_fields=["stops_before_sending"])
+            queue.move(transfer, State.QUEUED)
+    ring_worker()
+
+
+def discard(batch: Batch) -> None:
+    """Decide against a draft, or against a batch that is not read yet: nothing of it is sent. Raises BatchHasMoved."""
+    with transaction.atomic():
+        move_batch(batch, BatchState.DISCARDED)
+        for transfer in batch.transfers.exclude(state__in=[State.CANCELLED, State.FINISHED, State.FAILED]):
+            services.cancel(transfer)
+
+
+def _create(submission: Submission, path: str, by: User, key: str, digest: str) -> Batch:
+    destination = submission.destination
+    return Batch.objects.create(
+        created_by=by,
+        destination=destination,
+        method=submission.method or DEFAULT_METHODS[destination.kind],
+        options=dict(submission.options),
+        verify=submission.verify or destination.verify,
+        send_what_can=submission.send_what_can,
+        starts=submission.starts,
+        path=path,
+        idempotency_key=key,
+        request_sha256=digest if key else "",
+        created_at=timezone.now(),
+    )
+
+
+def _take_uploads(batch: Batch, uploads: Sequence[Upload]) -> None:
+    for upload in uploads:
+        free = Upload.objects.filter(pk=upload.pk, created_by=batch.created_by, batch__isnull=True)
+        if not upload.is_complete or free.filter(removed_at__isnull=True).update(batch=batch) != 1:
+            raise UploadUnfinished
+
+
+def _made_before(by: User, key: str, digest: str) -> Batch | None:
+    made = Batch.objects.filter(created_by=by, idempotency_key=key).first()
+    if made is not None and made.request_sha256 != digest:
+        raise IdempotencyKeyReused
+    return made
+
+
+def _digest(submission: Submission) -> str:
+    """SHA-256 of what was asked for."""
+    asked = submission._asdict() | {
+        "destination": str(submission.destination.public_id),
+        "options": dict(submission.options),
+        "uploads": [str(upload.public_id) for upload in submission.uploads],
+    }
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from django.test import Client
 
 from tests.commands import destination_for
 from tests.fakes.fixtures import MakeArchive
-from transfers.models import Destination
+from transfers.models import Destination, Transfer
 
 pytestmark = pytest.mark.django_db
 
@@ -77,6 +79,29 @@ def test_test_connection_tells_what_is_wrong(admin_client: Client, archive: Make
     page = admin_client.post(URL, chosen, follow=True).content.decode()
 
     assert "Connection refused" in page
+
+
+def test_every_change_of_a_destination_is_kept_with_who_made_it(admin_client: Client) -> None:
+    admin_client.post(f"{URL}add/", FORM)
+    destination = Destination.objects.get()
+
+    admin_client.post(f"{URL}{destination.pk}/change/", FORM | {"acknowledgement_means_stored": "on", "port": "105"})
+
+    changed, added = destination.history.all()
+    assert (added.port, changed.port) == (104, 105)
+    assert changed.history_user.username == "admin"
+    page = admin_client.get(f"{URL}{destination.pk}/history/").content.decode()
+    assert "acknowledgement_means_stored" in page
+    assert admin_client.get(f"{URL}{destination.pk}/history/{added.pk}/").status_code == 200
+
+
+def test_a_destination_with_transfers_cannot_be_removed(admin_client: Client, create: Callable[..., Transfer]) -> None:
+    destination = create().destination
+
+    page = admin_client.post(f"{URL}{destination.pk}/delete/", {"post": "yes"}).content.decode()
+
+    assert "Cannot delete destination" in page
+    assert Destination.objects.filter(pk=destination.pk).exists()
 
 
 def test_the_admin_site_asks_who_is_there(client: Client, db: None) -> None:

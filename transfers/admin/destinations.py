@@ -1,29 +1,28 @@
-"""Destinations in the admin site; the action "Test connection" asks the archive at once."""
+"""Destinations, with the history of their changes; the action "Test connection" asks the archive at once."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from simple_history.admin import SimpleHistoryAdmin
 
 from transfers.connections import describe
 from transfers.models import Destination
 from transfers.wire.connection_test import test_connection
 
-if TYPE_CHECKING:
-    _ModelAdmin = admin.ModelAdmin[Destination]
-else:  # generic for the type checker only
-    _ModelAdmin = admin.ModelAdmin
-
 
 @admin.register(Destination)
-class DestinationAdmin(_ModelAdmin):
+class DestinationAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
+    """Everything that is set for a destination; one that transfers were made to cannot be removed."""
+
     list_display = ("name", "called_ae_title", "host", "port", "tls_enabled", "verify", "acknowledgement_means_stored")
     list_filter = ("kind", "verify", "tls_enabled")
     search_fields = ("name", "host", "called_ae_title")
     readonly_fields = ("public_id",)
+    history_list_display = ("changed_fields",)
     actions = ("test_the_connection",)
     fieldsets = (
         (None, {"fields": ("name", "kind", "public_id")}),
@@ -65,6 +64,14 @@ class DestinationAdmin(_ModelAdmin):
             },
         ),
     )
+
+    @admin.display(description="What changed")
+    def changed_fields(self, change: Any) -> str:
+        """Which fields, not their values: who may see those can open the change."""
+        before = change.prev_record
+        if before is None:
+            return "added"
+        return ", ".join(change.diff_against(before).changed_fields) or "nothing"
 
     @admin.action(description="Test connection (C-ECHO, and what is accepted)", permissions=["view"])
     def test_the_connection(self, request: HttpRequest, queryset: QuerySet[Destination]) -> None:

@@ -1,0 +1,7 @@
+"""The admin site: destinations are kept here; what was submitted, sent and found is only looked at."""
+
+from transfers.admin.batches import BatchAdmin
+from transfers.admin.destinations import DestinationAdmin
+from transfers.admin.transfers import TransferAdmin
+
+__all__ = ["BatchAdmin", "DestinationAdmin", "TransferAdmin"]

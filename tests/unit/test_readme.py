@@ -25,6 +25,8 @@ def variables_read() -> Iterator[str]:
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name("env")), args=[ast.Constant(str(name)), *_]):
                 yield name
+            case ast.Call(func=ast.Name("whole_number"), args=[ast.Constant(str(name)), *_]):
+                yield name
             case ast.Call(func=ast.Name("secret"), args=[ast.Constant(str(name))]):
                 yield from (name, f"{name}_FILE")
 
@@ -49,7 +51,7 @@ def test_every_variable_that_is_read_is_explained_and_no_other() -> None:
     files = re.findall(r"`(\w+_FILE)`", section("Environment"))
 
     assert sorted(table + files) == sorted(set(variables_read()))
-    assert len(set(variables_read())) == 8
+    assert len(set(variables_read())) == 13
 
 
 def test_every_make_target_is_explained_and_no_other() -> None:

@@ -98,3 +98,52 @@ def test_cookies_are_kept_to_https_where_the_site_is_served_by_https(read: Read,
     settings = read(CSRF_TRUSTED_ORIGINS=origins)
 
     assert (settings["SESSION_COOKIE_SECURE"], settings["CSRF_COOKIE_SECURE"]) == (secure, secure)
+
+
+# The worker, uploads and imports
+
+
+def test_without_redis_everything_is_in_one_process(read: Read) -> None:
+    assert read(REDIS_URL="")["CHANNEL_LAYERS"]["default"]["BACKEND"] == "channels.layers.InMemoryChannelLayer"
+
+
+def test_redis_is_taken_from_a_file_too(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "redis_url").write_text("redis://:secret@127.0.0.1:6379/1\n")
+
+    layer = read(REDIS_URL_FILE=str(tmp_path / "redis_url"))["CHANNEL_LAYERS"]["default"]
+
+    assert layer["CONFIG"]["hosts"] == ["redis://:secret@127.0.0.1:6379/1"]
+
+
+def test_another_kind_of_layer_is_refused_without_telling_its_password(read: Read) -> None:
+    with pytest.raises(ImproperlyConfigured, match="REDIS_URL must begin with redis://") as refused:
+        read(REDIS_URL="amqp://user:secret@host")
+
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["0", "65", "three", "-1", "1.5", "²"])
+def test_a_wrong_number_of_side_by_side_transfers_is_named(read: Read, value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="WORKER_CONCURRENCY must be a whole number from 1 to 64"):
+        read(WORKER_CONCURRENCY=value)
+
+
+def test_import_roots_are_real_paths(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "studies")
+
+    assert read(IMPORT_ROOTS=f"{tmp_path}/link,{tmp_path}/later")["IMPORT_ROOTS"] == [
+        str(tmp_path / "studies"),
+        str(tmp_path / "later"),
+    ]
+
+
+def test_the_quota_is_in_gigabytes(read: Read) -> None:
+    assert read(UPLOAD_QUOTA_GB="2")["UPLOAD_QUOTA_BYTES"] == 2_000_000_000
+
+
+def test_what_is_being_received_lies_in_the_data_folder(read: Read, tmp_path: Path) -> None:
+    folder = Path(read()["FILE_UPLOAD_TEMP_DIR"])
+
+    assert folder == tmp_path / "data" / "temporary"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700

@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+LEFT_OUT = frozenset({"request"})
+"""What Django passes along that shows a whole URL: what somebody searched for is nobody else's to read."""
 
 QUOTES_DATA_SETS = ("pydicom", "pynetdicom")
 """Libraries whose messages may quote the values of a data set, and so name a patient."""
@@ -29,7 +31,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= {key: value for key, value in vars(record).items() if key not in STANDARD_ATTRIBUTES}
+        line |= {key: value for key, value in vars(record).items() if key not in STANDARD_ATTRIBUTES | LEFT_OUT}
         if record.exc_info and record.exc_info[1] is not None:
             line["exceptions"] = [describe(exception) for exception in chain(record.exc_info[1])]
         return json.dumps(line, default=str, ensure_ascii=False)

@@ -10,6 +10,7 @@ from logging.handlers import BufferingHandler
 from typing import Any
 
 import pytest
+from django.test import RequestFactory
 from pydicom import dcmread
 
 from project.logging import ConsoleFormatter, JsonFormatter, configuration
@@ -44,6 +45,15 @@ def test_what_is_passed_as_extra_is_in_the_line() -> None:
     line = logged(action="open_association", transfer="3f0c", attempts=2)
 
     assert (line["action"], line["transfer"], line["attempts"]) == ("open_association", "3f0c", 2)
+
+
+def test_what_somebody_searched_for_is_not_logged() -> None:
+    request = RequestFactory().get("/transfers/", {"q": "Doe^Jane"})
+
+    line = logged("Internal Server Error: %s", args=("/transfers/",), request=request)
+
+    assert "Doe" not in json.dumps(line)
+    assert line["message"] == "Internal Server Error: /transfers/"
 
 
 def test_an_exception_is_told_with_its_cause_and_where_it_came_from() -> None:

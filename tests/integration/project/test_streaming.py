@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from typing import cast
 
 from django.http import HttpRequest, StreamingHttpResponse
 from django.test import AsyncClient, AsyncRequestFactory, RequestFactory
@@ -15,10 +16,7 @@ STATIC_FILE = "/static/admin/css/base.css"
 def stream_of(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
     """What an ASGI server is given to send."""
     respond = stream_from_thread(lambda _request: StreamingHttpResponse(parts))
-    response = respond(AsyncRequestFactory().get("/"))
-    assert isinstance(response, StreamingHttpResponse)
-    assert response.is_async
-    return aiter(response.streaming_content)  # type: ignore[arg-type]
+    return aiter(cast("StreamingHttpResponse", respond(AsyncRequestFactory().get("/"))))
 
 
 async def test_a_static_file_is_whole_and_django_warns_of_nothing() -> None:

@@ -16,7 +16,7 @@ STATIC_FILE = "/static/admin/css/base.css"
 def stream_of(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
     """What an ASGI server is given to send."""
     respond = stream_from_thread(lambda _request: StreamingHttpResponse(parts))
-    return aiter(cast("StreamingHttpResponse", respond(AsyncRequestFactory().get("/"))))
+    return aiter(cast("AsyncIterator[bytes]", respond(AsyncRequestFactory().get("/"))))
 
 
 async def test_a_static_file_is_whole_and_django_warns_of_nothing() -> None:

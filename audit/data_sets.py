@@ -1,4 +1,4 @@
-"""Reads the identifying elements of an encoded data set, and judges whether it is there to its end.
+"""Reads the identifying and describing elements of an encoded data set, and judges whether it is there to its end.
 
 A cut file is the prefix of a whole one: so where the elements end before the file does, the rest decides. If it could
 be the beginning of one more element the file is cut; if it cannot, it does not belong to the data set.
@@ -29,9 +29,14 @@ from audit.second_opinion import values_by_pydicom
 
 SPECIFIC_CHARACTER_SET = 0x00080005
 SOP_CLASS_UID = 0x00080016
+STUDY_DATE = 0x00080020
+MODALITY = 0x00080060
+STUDY_DESCRIPTION = 0x00081030
 FIRST_PIXEL_DATA = 0x7FE00008
 IDENTIFYING = frozenset({SOP_CLASS_UID, 0x00080018, 0x0020000D, 0x0020000E})
-WANTED = IDENTIFYING | {SPECIFIC_CHARACTER_SET, ROWS}
+DESCRIBING = frozenset({STUDY_DATE, MODALITY, STUDY_DESCRIPTION})
+"""Only shown to people: whatever is wrong with them is no reason to leave a file out."""
+WANTED = IDENTIFYING | DESCRIBING | {SPECIFIC_CHARACTER_SET, ROWS}
 ODD_VRS = {b"??", b"--", b"  ", b"\0\0"}
 """What some writers put where they know no VR."""
 ZEROS = "of zeros"
@@ -53,7 +58,7 @@ class Contents:
 
 
 def read_contents(window: Window, start: int, declared: Encoding) -> Contents:
-    """The identifying elements of the data set that begins at `start` and should end with the source.
+    """The wanted elements of the data set that begins at `start` and should end with the source.
 
     Raises LeftOut where it does not, or where pydicom cannot read it either.
     """
@@ -71,7 +76,8 @@ def read_contents(window: Window, start: int, declared: Encoding) -> Contents:
             return Contents(reading.outline.values, reading.outline.position, reading.notes)
     except NotFollowed as lost:
         reading.note_lost(lost.position)
-    return Contents(values_by_pydicom(window, start, encoding, WANTED), window.find_size(), reading.notes)
+    values = values_by_pydicom(window, start, encoding, WANTED, of_any_vr=DESCRIBING)
+    return Contents(values, window.find_size(), reading.notes)
 
 
 def describe_rest(window: Window, start: int, size: int) -> str:
@@ -157,7 +163,7 @@ class _Reading:
             step_over(self.window, self.outline, self.encoding, header, WANTED)
         except EndMissing:
             raise broken(f"the file ends inside its element {tag_name(tag)}") from None
-        if before is not None and self.outline.values[tag] != before:
+        if before is not None and self.outline.values[tag] != before and tag not in DESCRIBING:
             raise broken(f"its element {tag_name(tag)} is there twice, with different values")
         if DISORDER not in self.notes:
             self.notes.append(DISORDER)

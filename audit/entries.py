@@ -63,12 +63,13 @@ class StudyDescription:
     """What people know a study by; nothing that names a patient."""
 
     text: str = ""
-    """StudyDescription (0008,1030), at most 64 characters."""
+    """StudyDescription (0008,1030) in one line of at most 64 characters."""
     date: str = ""
     """StudyDate (0008,0020) as YYYY-MM-DD."""
     modalities: tuple[str, ...] = ()
-    """Sorted."""
+    """Each Modality (0008,0060) of the instances once, sorted."""
     series: int = 0
+    """How many there are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ import os
 import stat
 import zipfile
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from audit.byte_sources import FileBytes, MemberBytes, Window
+from audit.descriptions import Describer
 from audit.duplicates import DataSetDigests
 from audit.entries import InputManifest, ManifestEntry, Skipped, SkippedKind, StudyManifest
 from audit.escaping import printable
@@ -59,22 +60,25 @@ class _Gathered:
         self._entries: dict[tuple[str, str], ManifestEntry] = {}
         """By Study and SOP Instance UID: of two studies with one instance, neither passes for whole without it."""
         self._conflicts: defaultdict[str, set[str]] = defaultdict(set)
+        self._describers: defaultdict[str, Describer] = defaultdict(Describer)
+        """By Study Instance UID."""
         self._skipped: list[Skipped] = []
 
-    def add(self, entry: ManifestEntry) -> None:
+    def add(self, entry: ManifestEntry, values: Mapping[int, bytes]) -> None:
         first = self._first.setdefault(entry.sop_instance_uid, entry)
         if first is entry:
-            self._keep(entry)
+            self._keep(entry, values)
             return
         kind, reason = self._collision(first, entry)
         self.leave_out(_name(entry.path, entry.member), LeftOut(kind, reason))
         if kind is SkippedKind.CONFLICT:
             for study in {first.study_instance_uid, entry.study_instance_uid}:
                 self._conflicts[study].add(entry.sop_instance_uid)
-            self._keep(entry)
+            self._keep(entry, values)
 
-    def _keep(self, entry: ManifestEntry) -> None:
-        self._entries.setdefault((entry.study_instance_uid, entry.sop_instance_uid), entry)
+    def _keep(self, entry: ManifestEntry, values: Mapping[int, bytes]) -> None:
+        if self._entries.setdefault((entry.study_instance_uid, entry.sop_instance_uid), entry) is entry:
+            self._describers[entry.study_instance_uid].add(values)
 
     def leave_out(self, name: str, fault: LeftOut) -> None:
         self._skipped.append(Skipped(printable(name), fault.kind, fault.reason))
@@ -84,11 +88,14 @@ class _Gathered:
         for entry in self._entries.values():
             studies[entry.study_instance_uid].append(entry)
         return InputManifest(
-            studies=tuple(
-                StudyManifest(uid, tuple(entries), frozenset(self._conflicts[uid])) for uid, entries in studies.items()
-            ),
+            studies=tuple(self._study(uid, entries) for uid, entries in studies.items()),
             skipped=tuple(self._skipped),
         )
+
+    def _study(self, uid: str, entries: Sequence[ManifestEntry]) -> StudyManifest:
+        series = len({entry.series_instance_uid for entry in entries})
+        description = self._describers[uid].description(series)
+        return StudyManifest(uid, tuple(entries), frozenset(self._conflicts[uid]), description)
 
     def _collision(self, first: ManifestEntry, later: ManifestEntry) -> tuple[SkippedKind, str]:
         name = printable(_name(first.path, first.member))
@@ -187,7 +194,7 @@ class _Reader:
         self, window: Window, source: FileBytes | MemberBytes, state: os.stat_result, path: str, member: str = ""
     ) -> None:
         instance = read_instance(window, source, source.size, inflation_limit=self._limits.max_inflated_bytes)
-        self.gathered.add(_entry(instance, state, path, member))
+        self.gathered.add(_entry(instance, state, path, member), instance.values)
 
     def _count(self) -> None:
         self.count += 1

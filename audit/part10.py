@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from sys import intern
 
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian, MediaStorageDirectoryStorage
@@ -67,6 +67,8 @@ class Instance:
     data_set_offset: int
     data_set_size: int
     notes: tuple[str, ...]
+    values: Mapping[int, bytes] = field(default_factory=dict, compare=False, repr=False)
+    """What was read of its data set, as encoded; some of it describes the study (see `descriptions`)."""
 
 
 @dataclass(slots=True)
@@ -179,6 +181,7 @@ def _instance(meta: _FileMeta, transfer_syntax_uid: str, contents: Contents) -> 
         data_set_offset=meta.end,
         data_set_size=contents.end - meta.end,
         notes=(*contents.notes, *_notes(meta.values, contents.values)),
+        values=contents.values,
     )
 
 

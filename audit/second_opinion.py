@@ -20,8 +20,10 @@ HISTORY_BYTES = 65536
 """How far pydicom may go back without a ZIP member being decompressed from its beginning again."""
 
 
-def values_by_pydicom(window: Window, start: int, encoding: Encoding, wanted: Collection[int]) -> dict[int, bytes]:
-    """The values of the wanted elements as pydicom finds them.
+def values_by_pydicom(
+    window: Window, start: int, encoding: Encoding, wanted: Collection[int], *, of_any_vr: Collection[int] = ()
+) -> dict[int, bytes]:
+    """The values of the wanted elements as pydicom finds them; only those `of_any_vr` may have one that is unknown.
 
     Raises LeftOut with the name of pydicom's exception, never with what it says: that may quote values.
     """
@@ -29,14 +31,16 @@ def values_by_pydicom(window: Window, start: int, encoding: Encoding, wanted: Co
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _values(stream, encoding, wanted)
+            return _values(stream, encoding, wanted, of_any_vr)
     except LeftOut:
         raise
     except Exception as error:
         raise broken(f"it cannot be read: pydicom raises {type(error).__name__}") from error
 
 
-def _values(stream: _Stream, encoding: Encoding, wanted: Collection[int]) -> dict[int, bytes]:
+def _values(
+    stream: _Stream, encoding: Encoding, wanted: Collection[int], of_any_vr: Collection[int]
+) -> dict[int, bytes]:
     values = {}
     elements = data_element_generator(
         cast(BinaryIO, stream), encoding.is_implicit, encoding.is_little_endian, defer_size=LONGEST_VALUE
@@ -48,7 +52,8 @@ def _values(stream: _Stream, encoding: Encoding, wanted: Collection[int]) -> dic
             _check_end(stream, element)
         if element.tag in wanted and isinstance(element.value, bytes | None):
             values[int(element.tag)] = element.value or b""
-            _check_vr(element)
+            if element.tag not in of_any_vr:
+                _check_vr(element)
     return values
 
 

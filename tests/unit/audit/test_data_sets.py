@@ -202,6 +202,31 @@ def test_two_different_values_of_an_identifying_element_are_no_identity() -> Non
     )
 
 
+DESCRIPTIONS = {0x00080020: "DA", 0x00080060: "CS", 0x00081030: "LO"}
+EACH_DESCRIPTION = pytest.mark.parametrize(("tag", "vr"), DESCRIPTIONS.items(), ids=["date", "modality", "text"])
+
+
+@EACH_DESCRIPTION
+def test_two_different_values_of_what_only_describes_are_no_fault(tag: int, vr: str) -> None:
+    twice = EXPLICIT.image(EXPLICIT.element(tag, vr, b"20260105")) + EXPLICIT.element(tag, vr, b"20260106")
+
+    assert read(part10(twice)).notes == ("its elements are not in ascending order",)
+
+
+@EACH_DESCRIPTION
+def test_an_unknown_vr_of_what_only_describes_is_no_fault(tag: int, vr: str) -> None:
+    odd = EXPLICIT.element(tag, vr, b"20260105").replace(vr.encode(), b"ZZ")
+
+    assert read(part10(EXPLICIT.image(odd))).sop_instance_uid == SOP_INSTANCE_UID
+
+
+@EACH_DESCRIPTION
+def test_a_sequence_in_place_of_what_only_describes_is_no_fault(tag: int, vr: str) -> None:
+    sequence = EXPLICIT.undefined(tag, "SQ", EXPLICIT.item(NESTED))
+
+    assert read(part10(EXPLICIT.image(sequence))).notes == ()
+
+
 @pytest.mark.parametrize(
     ("data_set", "transfer_syntax_uid", "note"),
     [

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from audit.entries import InputManifest, SkippedKind
+from audit.entries import InputManifest, SkippedKind, StudyDescription
 from audit.manifest import InputUnreadable, read_input
 from tests.datasets import data_set_bytes, unique_uid, write_instance, write_study
+from tests.unit.audit.encoded import EXPLICIT, part10
 
 write_same_uids = partial(
     write_instance, study_instance_uid="2.25.1", series_instance_uid="2.25.2", sop_instance_uid="2.25.3"
@@ -66,6 +67,50 @@ def test_the_same_input_gives_the_same_manifest(tmp_path: Path) -> None:
     write_study(tmp_path, 20, series=3)
 
     assert read_input([tmp_path]) == read_input([tmp_path])
+
+
+def write_described(path: Path, *, text: bytes, modality: bytes, date: bytes = b"20260105", **uids: str) -> None:
+    """A file that describes its study."""
+    description = (
+        EXPLICIT.element(0x00080020, "DA", date)
+        + EXPLICIT.element(0x00080060, "CS", modality)
+        + EXPLICIT.element(0x00081030, "LO", text)
+    )
+    data_set = EXPLICIT.element(0x00080005, "CS", b"ISO_IR 192") + EXPLICIT.identity(description, **uids)
+    path.write_bytes(part10(data_set + EXPLICIT.described(2) + EXPLICIT.element(0x7FE00010, "OB", b"\0\0")))
+
+
+def test_a_study_is_described_by_its_files(tmp_path: Path) -> None:
+    write_described(tmp_path / "1", text=b"", modality=b"PT", sop_instance_uid="2.25.1", series_instance_uid="2.25.11")
+    write_described(
+        tmp_path / "2",
+        text="Schädel".encode(),
+        modality=b"CT",
+        sop_instance_uid="2.25.2",
+        series_instance_uid="2.25.12",
+    )
+    write_described(tmp_path / "3", text=b"Other ", modality=b"CT", study_instance_uid="2.25.9", sop_instance_uid="3.3")
+
+    first, second = read_input([tmp_path]).studies
+
+    assert first.description == StudyDescription("Schädel", "2026-01-05", ("CT", "PT"), 2)
+    assert second.description == StudyDescription("Other", "2026-01-05", ("CT",), 1)
+
+
+def test_a_file_that_is_not_part_of_a_study_does_not_describe_it(tmp_path: Path) -> None:
+    write_described(tmp_path / "a", text=b"", modality=b"CT", sop_instance_uid="2.25.1")
+    write_described(tmp_path / "b", text=b"Later ", modality=b"PT", sop_instance_uid="2.25.1")
+
+    manifest = read_input([tmp_path])
+
+    assert kinds(manifest) == {"b": "conflict"}
+    assert manifest.studies[0].description == StudyDescription("", "2026-01-05", ("CT",), 1)
+
+
+def test_a_study_that_says_nothing_of_itself_is_described_by_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(part10(EXPLICIT.image()))
+
+    assert read_input([tmp_path]).studies[0].description == StudyDescription(series=1)
 
 
 def test_an_empty_folder_has_no_study(tmp_path: Path) -> None:

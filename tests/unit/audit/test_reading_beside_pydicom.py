@@ -14,8 +14,10 @@ from pydicom import dcmread
 from pydicom.uid import (
     MediaStorageDirectoryStorage,
 )
+from pydicom.valuerep import DA
 
-from audit.entries import SkippedKind
+from audit.descriptions import Describer
+from audit.entries import SkippedKind, StudyDescription
 from audit.left_out import LeftOut
 from audit.part10 import Instance
 from tests.unit.audit.encoded import (
@@ -40,6 +42,31 @@ def test_every_packaged_file_of_pydicom_is_read_as_pydicom_reads_it(path: Path) 
 
     assert found.data_set_size > 0
     assert uids_of(found) == uids_by_pydicom(content)
+
+
+def test_every_packaged_instance_of_pydicom_describes_its_study_as_pydicom_reads_it() -> None:
+    contents = [path.read_bytes() for path in PACKAGED_FILES]
+    instances = [(found, content) for content in contents if isinstance(found := verdict(content), Instance)]
+
+    assert len(instances) > 100
+    for instance, content in instances:
+        assert description_of(instance) == description_by_pydicom(content)
+
+
+def description_of(instance: Instance) -> StudyDescription:
+    describer = Describer()
+    describer.add(instance.values)
+    return describer.description(series=1)
+
+
+def description_by_pydicom(content: bytes) -> StudyDescription:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data_set = dcmread(BytesIO(content))
+        text, date, modality = (data_set.get(name) or "" for name in ("StudyDescription", "StudyDate", "Modality"))
+    if date:
+        date = f"{DA(date):%Y-%m-%d}"
+    return StudyDescription(text.strip(), date, (modality,) if modality else (), series=1)
 
 
 def uids_by_pydicom(content: bytes) -> tuple[str, ...]:

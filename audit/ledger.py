@@ -56,6 +56,7 @@ def open_audit(
 @transaction.atomic
 def continue_audit(before: Audit, policy: Policy) -> Audit:
     """Open the audit that comes after a sealed one: the same instances, judged over the evidence of both."""
+    before.refresh_from_db(fields=["revision", "last_round"])
     audit = Audit.objects.create(
         continues=before,
         destination_public_id=before.destination_public_id,

@@ -135,3 +135,110 @@ def test_a_transfer_that_somebody_works_on_is_not_resumed(create: Create) -> Non
 
     with pytest.raises(queue.TransferIsHeld):
         services.resume(transfer, "other", verify="none")
+
+
+# Retry, seen beforehand
+
+
+def test_what_a_retry_would_send_is_what_it_sends(create: Create) -> None:
+    transfer = create()
+    finish(transfer, i1=EvidenceKind.PRESENT, i2=REFUSED, i3=ACKNOWLEDGED)
+
+    previewed = services.preview_retry(transfer)
+
+    assert previewed == (2, 2_000)
+    services.retry(transfer)
+    assert numbers_to_send(transfer) == ["2", "3"]
+    assert (transfer.state, transfer.is_in_background) == ("queued", True)
+
+
+def test_nothing_is_previewed_while_a_transfer_runs_or_where_all_is_confirmed(create: Create) -> None:
+    running, done = create(), create()
+    finish(done, i1=EvidenceKind.PRESENT, i2=EvidenceKind.PRESENT, i3=EvidenceKind.PRESENT)
+
+    assert services.preview_retry(running) == (0, 0)
+    assert services.preview_retry(done) == (0, 0)
+
+
+def test_a_retry_is_pending_again_in_lists(create: Create) -> None:
+    transfer = create()
+    finish(transfer, i1=EvidenceKind.PRESENT, i2=REFUSED, i3=ACKNOWLEDGED)
+    assert Transfer.objects.get().verdict == "partial"
+
+    services.retry(transfer)
+
+    assert Transfer.objects.get().verdict == transfer.audit.verdict == "pending"
+
+
+# Cancel
+
+
+def test_a_queued_transfer_is_cancelled_at_once_and_judged(create: Create) -> None:
+    transfer = create(worker="")
+
+    services.cancel(transfer, by="operator")
+
+    transfer.refresh_from_db()
+    assert (transfer.state, transfer.verdict) == ("cancelled", "nothing-stored")
+    assert transfer.audit.is_sealed
+    assert transfer.audit.reason == (
+        "Nothing was sent by this transfer; what was there before was not asked (Cancelled before it was sent)."
+    )
+    assert transfer.events.get(name="cancel_requested").detail == {"by": "operator"}
+
+
+def test_an_interrupted_transfer_that_is_cancelled_keeps_what_was_answered(create: Create) -> None:
+    transfer = create()
+    observe(transfer, i1=ACKNOWLEDGED)
+    for state in (State.PREPARING, State.INTERRUPTED):
+        queue.move(transfer, state)
+
+    services.cancel(transfer)
+
+    assert transfer.audit.verdict == "partial"
+    assert transfer.audit.tally["acknowledged"] == 1
+
+
+def test_a_transfer_that_runs_is_asked_to_end_and_left_to_its_process(create: Create) -> None:
+    transfer = create()
+
+    services.cancel(transfer)
+    services.cancel(Transfer.objects.get())
+
+    transfer.refresh_from_db()
+    assert transfer.state == "claimed"
+    assert transfer.cancel_requested_at is not None
+    assert transfer.events.filter(name="cancel_requested").count() == 1
+
+
+def test_what_has_ended_cannot_be_cancelled(create: Create) -> None:
+    transfer = create()
+    finish(transfer, i1=EvidenceKind.PRESENT)
+
+    with pytest.raises(services.NothingToCancel, match="ended already"):
+        services.cancel(transfer)
+
+
+def test_a_cancelled_transfer_can_be_sent_after_all(create: Create) -> None:
+    transfer = create(worker="")
+    services.cancel(transfer)
+
+    services.retry(transfer)
+
+    assert (transfer.state, transfer.cancel_requested_at) == ("queued", None)
+    assert numbers_to_send(transfer) == ["1", "2", "3"]
+
+
+def test_the_revision_only_grows(create: Create) -> None:
+    transfer = create()
+    seen = [transfer.live_revision]
+    for change in (
+        lambda: observe(transfer, i1=ACKNOWLEDGED),
+        lambda: finish(transfer, i2=REFUSED),
+        lambda: services.retry(transfer),
+        lambda: observe(transfer, i2=ACKNOWLEDGED),
+    ):
+        change()
+        seen.append(Transfer.objects.get(pk=transfer.pk).live_revision)
+
+    assert seen == sorted(set(seen))

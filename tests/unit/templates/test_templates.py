@@ -42,7 +42,7 @@ def test_no_template_holds_a_style_or_a_script_of_its_own(file: Path) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=name_of)
 def test_every_template_can_be_parsed(file: Path) -> None:
-    assert get_template(name_of(file))
+    assert get_template(name_of(file)) is not None
 
 
 @pytest.mark.parametrize("file", FILES, ids=name_of)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from audit.byte_sources import ByteSource, FileBytes, MemberBytes
+from audit.confinement import Confinement
 from audit.entries import ManifestEntry
 from audit.zip_files import ZipFiles
 
@@ -17,8 +18,9 @@ READ_AT_ONCE = 1024 * 1024
 class DataSetDigests:
     """SHA-256 of data sets as they are encoded, each computed once."""
 
-    def __init__(self, zip_files: ZipFiles) -> None:
+    def __init__(self, zip_files: ZipFiles, confinement: Confinement) -> None:
         self._zip_files = zip_files
+        self._confinement = confinement
         self._digests: dict[tuple[str, str], bytes] = {}
 
     def is_same(self, one: ManifestEntry, other: ManifestEntry) -> bool:
@@ -40,7 +42,7 @@ class DataSetDigests:
             with self._zip_files.get(entry.path).open(entry.member) as stream:
                 yield MemberBytes(stream, entry.data_set_offset + entry.data_set_size)
             return
-        descriptor = os.open(entry.path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = self._confinement.open(entry.path)
         try:
             yield FileBytes(descriptor, entry.file_size)
         finally:

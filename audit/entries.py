@@ -41,6 +41,7 @@ class SkippedKind(StrEnum):
     NO_UID = "no-uid"
     CONFLICT = "conflict"
     UNSAFE = "unsafe"
+    """A UID that must not go into a query, or a path that leads out of the folder that may be read."""
 
     @property
     def is_harmless(self) -> bool:

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from audit.confinement import Confinement, LeadsOut
+from audit.entries import SkippedKind
 from audit.escaping import printable
 from audit.left_out import LeftOut, broken
 
@@ -33,67 +35,76 @@ class FoundFile:
     fault: LeftOut | None = None
 
 
-def files_in(paths: Sequence[str | Path]) -> Iterator[FoundFile]:
+def files_in(paths: Sequence[str | Path], within: str | Path | None = None) -> Iterator[FoundFile]:
     """The files under the given paths in a fixed order: as given, and by name within a folder.
+
+    What leads out of the folder `within`, by a link or because it was given so, is handed out with the fault `unsafe`,
+    and tells nothing of what is there. Between this and opening a file its path may change: see `confinement`.
 
     Raises InputUnreadable for a path that does not exist, before anything is handed out.
     """
+    confinement = Confinement(within)
     absolute = [os.path.abspath(path) for path in paths]
     for path in absolute:
-        if not os.path.lexists(path):
+        if not os.path.lexists(path) and ("\0" in path or confinement.holds(path)):
             raise InputUnreadable(path)
-    walk = _Walk()
+    walk = _Walk(confinement)
     for path in absolute:
         yield from walk.files_under(path)
 
 
 def unreadable(error: OSError) -> LeftOut:
     """A fault of the file system, for people."""
+    if isinstance(error, LeadsOut):
+        return LeftOut(SkippedKind.UNSAFE, str(error.strerror))
     return broken(f"it cannot be read: {error.strerror or error}")
 
 
 class _Walk:
     """A walk through folders, each once."""
 
-    def __init__(self) -> None:
+    def __init__(self, confinement: Confinement) -> None:
+        self._confinement = confinement
         self._folders: set[tuple[int, int]] = set()
 
     def files_under(self, path: str) -> Iterator[FoundFile]:
-        pending: list[str | os.DirEntry[str]] = [path]
+        pending = [path]
         while pending:
-            entry = pending.pop()
-            path = os.fspath(entry)
+            path = pending.pop()
             try:
-                if _is_folder(entry):
+                mode = self._confinement.stat(path).st_mode
+                if stat.S_ISDIR(mode):
                     pending += reversed(self._children(path))
                 else:
-                    yield _found_file(entry)
+                    yield FoundFile(path, _fault(path, mode))
             except OSError as error:
-                yield FoundFile(path, unreadable(error))
+                yield FoundFile(path, _why_unreadable(path, error))
 
-    def _children(self, folder: str) -> list[os.DirEntry[str]]:
-        found = os.stat(folder)
-        identity = (found.st_dev, found.st_ino)
-        if identity in self._folders:
-            return []
-        self._folders.add(identity)
-        with os.scandir(folder) as children:
-            return sorted(children, key=lambda child: child.name)
+    def _children(self, folder: str) -> list[str]:
+        descriptor = self._confinement.open(folder)
+        try:
+            found = os.fstat(descriptor)
+            identity = (found.st_dev, found.st_ino)
+            if identity in self._folders:
+                return []
+            self._folders.add(identity)
+            return [os.path.join(folder, name) for name in sorted(os.listdir(descriptor))]
+        finally:
+            os.close(descriptor)
 
 
-def _is_folder(entry: str | os.DirEntry[str]) -> bool:
-    return stat.S_ISDIR(os.stat(entry).st_mode) if isinstance(entry, str) else entry.is_dir()
-
-
-def _found_file(entry: str | os.DirEntry[str]) -> FoundFile:
-    path = os.fspath(entry)
-    is_file = stat.S_ISREG(os.stat(entry).st_mode) if isinstance(entry, str) else entry.is_file()
-    if not is_file:
-        kind = "a link to a file that does not exist" if not os.path.exists(path) else "a pipe, a socket or a device"
-        return FoundFile(path, broken(f"it is {kind}"))
+def _fault(path: str, mode: int) -> LeftOut | None:
+    if not stat.S_ISREG(mode):
+        return broken("it is a pipe, a socket or a device")
     if not _is_utf8(path):
-        return FoundFile(path, broken("its name is not UTF-8; rename it"))
-    return FoundFile(path)
+        return broken("its name is not UTF-8; rename it")
+    return None
+
+
+def _why_unreadable(path: str, error: OSError) -> LeftOut:
+    if isinstance(error, FileNotFoundError) and os.path.islink(path):
+        return broken("it is a link to a file that does not exist")
+    return unreadable(error)
 
 
 def _is_utf8(path: str) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from audit.byte_sources import FileBytes, MemberBytes, Window
+from audit.confinement import Confinement
 from audit.descriptions import Describer
 from audit.duplicates import DataSetDigests
 from audit.entries import InputManifest, ManifestEntry, Skipped, SkippedKind, StudyManifest
@@ -33,16 +34,19 @@ def read_input(
     paths: Sequence[str | Path],
     limits: InputLimits = InputLimits(),  # noqa: B008 (it is frozen)
     progress: Callable[[int], None] | None = None,
+    within: str | Path | None = None,
 ) -> InputManifest:
     """Everything that the given files, folders and ZIP files hold, in the order in which it lies there.
 
-    `progress` is told how many files and members were read so far, every 100 of them and at the end.
+    `progress` is told how many files and members were read so far, every 100 of them and at the end. What leads out of
+    the folder `within` is not opened but skipped as unsafe; nobody but the administrator must be able to replace that
+    folder itself.
 
     Raises InputUnreadable for a path that does not exist. Whatever else is wrong is in the manifest as skipped.
     """
-    reader = _Reader(limits, progress or _no_progress)
+    reader = _Reader(limits, progress or _no_progress, Confinement(within))
     try:
-        for found in files_in(paths):
+        for found in files_in(paths, within):
             reader.read(found)
         reader.progress(reader.count)
         return reader.gathered.manifest()
@@ -114,12 +118,13 @@ class _Gathered:
 class _Reader:
     """Reads one file after another into what is gathered."""
 
-    def __init__(self, limits: InputLimits, progress: Callable[[int], None]) -> None:
+    def __init__(self, limits: InputLimits, progress: Callable[[int], None], confinement: Confinement) -> None:
         self.progress = progress
         self.count = 0
-        self.zip_files = ZipFiles(limits)
-        self.gathered = _Gathered(DataSetDigests(self.zip_files))
+        self.zip_files = ZipFiles(limits, confinement)
+        self.gathered = _Gathered(DataSetDigests(self.zip_files, confinement))
         self._limits = limits
+        self._confinement = confinement
         self._unpacking = Unpacking(limits)
         self._names: dict[tuple[int, int], str] = {}
 
@@ -136,7 +141,7 @@ class _Reader:
             self.gathered.leave_out(found.path, unreadable(error))
 
     def _read_file(self, path: str) -> None:
-        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        file = self._confinement.open(path)
         try:
             state = os.fstat(file)
             if not stat.S_ISREG(state.st_mode):

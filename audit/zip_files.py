@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import IO
 
+from audit.confinement import Confinement, name_of
 from audit.left_out import LeftOut, broken
 from audit.limits import InputLimits
 
@@ -40,9 +41,10 @@ ZIP_ERRORS = (
 class ZipFiles:
     """ZIP files kept open, the latest few. For one thread."""
 
-    def __init__(self, limits: InputLimits | None = None) -> None:
-        """Without limits, only for what was read within limits before."""
+    def __init__(self, limits: InputLimits | None = None, confinement: Confinement | None = None) -> None:
+        """Without limits, only for what was read within limits before; without confinement, from anywhere."""
         self._limits = limits
+        self._confinement = confinement or Confinement()
         self._open: OrderedDict[str, zipfile.ZipFile] = OrderedDict()
 
     def get(self, path: str) -> zipfile.ZipFile:
@@ -58,12 +60,16 @@ class ZipFiles:
             self._open.popitem()[1].close()
 
     def _opened(self, path: str) -> zipfile.ZipFile:
-        # Opening a pipe that has taken the file's place meanwhile would block for ever.
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise OSError("it is not a regular file any more")
-        if self._limits:
-            _check_directory(path, self._limits.max_members)
-        return zipfile.ZipFile(path)
+        file = self._confinement.open(path)
+        try:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                raise OSError("it is not a regular file any more")
+            name = name_of(file, path)
+            if self._limits:
+                _check_directory(name, self._limits.max_members)
+            return zipfile.ZipFile(name)
+        finally:
+            os.close(file)
 
 
 class Unpacking:

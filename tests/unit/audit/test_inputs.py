@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from audit.entries import SkippedKind
 from audit.inputs import InputUnreadable, files_in
 
 
@@ -129,3 +130,69 @@ def test_a_name_that_is_not_utf_8_is_named(folder: Path) -> None:
     write(Path(os.fsdecode(os.fsencode(folder) + b"/M\xfcller")))
 
     assert list(faults(folder).values()) == ["its name is not UTF-8; rename it"]
+
+
+def confined(folder: Path, *paths: Path) -> tuple[list[str], dict[str, SkippedKind]]:
+    """What of the paths may be read within a folder, and the kind of what is left out by its path."""
+    files = list(files_in(paths, within=folder))
+    return [file.path for file in files if not file.fault], {file.path: file.fault.kind for file in files if file.fault}
+
+
+def test_links_that_lead_out_of_the_folder_that_may_be_read_are_unsafe(folder: Path, tmp_path: Path) -> None:
+    inside, outside = write(folder / "sub" / "IM1"), write(tmp_path / "elsewhere" / "secret")
+    (folder / "file").symlink_to(outside)
+    (folder / "folder").symlink_to(outside.parent)
+    (folder / "nothing").symlink_to(tmp_path / "nothing")
+    (folder / "link").symlink_to(folder / "sub" / "IM1")
+
+    files, left_out = confined(folder, folder)
+
+    assert files == [str(folder / "link"), str(inside)]
+    assert left_out == dict.fromkeys((str(folder / name) for name in ("file", "folder", "nothing")), SkippedKind.UNSAFE)
+
+
+def test_given_paths_outside_are_unsafe_be_they_there_or_not(folder: Path, tmp_path: Path) -> None:
+    inside, outside = write(folder / "IM1"), write(tmp_path / "secret")
+    (folder / "out").symlink_to(tmp_path)
+
+    files, left_out = confined(folder, outside, inside, tmp_path / "nowhere", folder / "out" / "nowhere", tmp_path)
+
+    assert files == [str(inside)]
+    assert left_out == dict.fromkeys(
+        (str(path) for path in (outside, tmp_path / "nowhere", folder / "out" / "nowhere", tmp_path)),
+        SkippedKind.UNSAFE,
+    )
+
+
+@pytest.mark.parametrize("name", ["nowhere", "IM1/deeper", "a\0b"])
+def test_a_path_inside_that_does_not_exist_is_still_told(folder: Path, name: str) -> None:
+    write(folder / "IM1")
+
+    with pytest.raises(InputUnreadable, match="does not exist"):
+        next(files_in([folder / name], within=folder))
+
+
+def test_the_folder_that_may_be_read_can_be_given_by_a_link_and_links_in_it_are_followed_once(
+    folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "import").symlink_to(folder)
+    write(folder / "sub" / "IM1")
+    (folder / "sub" / "up").symlink_to(folder)
+
+    assert confined(tmp_path / "import", tmp_path / "import") == ([str(tmp_path / "import" / "sub" / "IM1")], {})
+
+
+def test_a_folder_that_becomes_a_link_out_while_the_others_are_walked_is_not_listed(
+    folder: Path, tmp_path: Path
+) -> None:
+    write(folder / "1")
+    write(folder / "2" / "IM1")
+    write(tmp_path / "elsewhere" / "secret")
+    walk = files_in([folder], within=folder)
+    next(walk)
+    (folder / "2").rename(folder / "3")
+    (folder / "2").symlink_to(tmp_path / "elsewhere")
+
+    assert [(file.path, file.fault and file.fault.reason) for file in walk] == [
+        (str(folder / "2"), "it leads out of the folder that may be read")
+    ]

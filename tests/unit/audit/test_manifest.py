@@ -293,6 +293,61 @@ def test_repeated_uids_are_kept_once_in_memory(tmp_path: Path) -> None:
     assert one.transfer_syntax_uid is other.transfer_syntax_uid == ExplicitVRLittleEndian
 
 
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    """A folder outside the one that may be read, which is beside it."""
+    (tmp_path / "import").mkdir()
+    (tmp_path / "secret").mkdir()
+    return tmp_path / "secret"
+
+
+def test_what_leads_out_of_the_folder_that_may_be_read_is_skipped_as_unsafe(secret: Path) -> None:
+    folder = secret.parent / "import"
+    (folder / "link").symlink_to(write_instance(secret))
+    inside = write_instance(folder)
+
+    manifest = read_input([folder, secret], within=folder)
+
+    assert names(manifest) == [[inside.name]]
+    assert (kinds(manifest), manifest.left_out) == ({"link": "unsafe", "secret": "unsafe"}, 2)
+    assert {skipped.reason for skipped in manifest.skipped} == {"it leads out of the folder that may be read"}
+
+
+def read_while_links_are_put(folder: Path, links: dict[str, Path]) -> InputManifest:
+    """Read a folder, in which the hundredth file becomes a link when it was found and is not opened yet, and others."""
+
+    def put_links(count: int) -> None:
+        for name, target in links.items() if count == 100 else ():
+            (folder / name).unlink()
+            (folder / name).symlink_to(target)
+
+    for number in range(100):
+        if not (folder / f"{number:03}").exists():
+            (folder / f"{number:03}").touch()
+    return read_input([folder], progress=put_links, within=folder)
+
+
+def test_a_link_out_that_takes_the_place_of_a_file_before_it_is_opened_is_unsafe(secret: Path) -> None:
+    folder = secret.parent / "import"
+
+    manifest = read_while_links_are_put(folder, {"099": write_instance(secret)})
+
+    assert manifest.studies == ()
+    assert kinds(manifest)["099"] == "unsafe"
+
+
+def test_a_link_out_of_one_of_two_files_keeps_them_from_passing_for_the_same(secret: Path) -> None:
+    folder = secret.parent / "import"
+    first = write_instance(folder, name="000")
+    shutil.copy(first, secret / "same")
+    shutil.copy(first, folder / "099")
+
+    manifest = read_while_links_are_put(folder, {"000": secret / "same"})
+
+    assert kinds(manifest)["099"] == "conflict"
+    assert manifest.skipped[-1].reason.endswith("comparing them failed (it leads out of the folder that may be read)")
+
+
 BROKEN_OF_SHARED_DATA = {
     "crlf_mangled.dcm": "broken",
     "empty_SOPClassUID.dcm": "no-uid",

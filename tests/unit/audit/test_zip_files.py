@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
+from audit.confinement import Confinement, LeadsOut
 from audit.entries import InputManifest, Skipped, SkippedKind
 from audit.limits import InputLimits
 from audit.manifest import read_input
+from audit.zip_files import ZipFiles
 from tests.datasets import write_instance, write_study
 from tests.unit.audit.encoded import EXPLICIT, WHOLE_DATA_SETS, part10
 
@@ -301,3 +303,18 @@ def test_nothing_is_written_and_no_file_is_left_open(tmp_path: Path) -> None:
 
     assert sorted(tmp_path.rglob("*")) == before
     assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+def test_a_zip_file_that_leads_out_of_the_folder_that_may_be_read_is_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "import").mkdir()
+    zip_of(tmp_path / "a.zip", write_study(tmp_path, 1))
+    (tmp_path / "import" / "link.zip").symlink_to(tmp_path / "a.zip")
+
+    with pytest.raises(LeadsOut):
+        ZipFiles(confinement=Confinement(tmp_path / "import")).get(str(tmp_path / "import" / "link.zip"))
+
+
+def test_a_zip_file_within_the_folder_that_may_be_read_is_read_as_ever(tmp_path: Path) -> None:
+    packed = zip_of(tmp_path / "a.zip", write_study(tmp_path, 3))
+
+    assert read_input([packed], within=tmp_path) == read_input([packed])

@@ -211,7 +211,7 @@ def test_a_zip_file_is_parsed_once_for_all_its_members(zip_file: Path, monkeypat
             with readers.open(entry_of(zip_file, member=member)) as reader:
                 read_all(reader)
 
-    assert opened == [str(zip_file)]
+    assert len(opened) == 1
 
 
 def test_no_more_than_a_few_zip_files_are_kept_open(tmp_path: Path) -> None:

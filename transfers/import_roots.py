@@ -23,9 +23,13 @@ def import_roots() -> tuple[Path, ...]:
 
 def root_of(path: str | Path) -> Path:
     """The import folder that a path lies in, links followed. Raises PathNotAllowed, which tells nothing of others."""
-    real = Path(os.path.realpath(path))
+    return root_by_name(os.path.realpath(path))
+
+
+def root_by_name(path: str | Path) -> Path:
+    """The import folder that a real path names, wherever links that were made since may lead. Raises PathNotAllowed."""
     for root in import_roots():
-        if real == root or root in real.parents:
+        if Path(path) == root or root in Path(path).parents:
             return root
     raise PathNotAllowed
 

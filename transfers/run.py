@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event
 
 from audit.entries import ManifestEntry
 from audit.ledger import Ledger
 from audit.observations import Occurrence
 from transfers import queue
+from transfers.import_roots import root_by_name
 from transfers.methods import METHODS
 from transfers.methods.base import Method, ReconnectPolicy, SendContext
-from transfers.models import Transfer
+from transfers.models import Batch, Transfer
 from transfers.probes import DEFAULT_PROBES, PROBES
 from transfers.probes.base import Probe, ProbeContext
 from transfers.progress import Watcher
@@ -43,7 +45,13 @@ class Run:
     @property
     def send_context(self) -> SendContext:
         transfer = self.transfer
-        return SendContext(transfer.destination.endpoint, RECONNECT, options=transfer.options, stop=self.stop)
+        return SendContext(
+            transfer.destination.endpoint,
+            RECONNECT,
+            options=transfer.options,
+            stop=self.stop,
+            within=_import_folder(transfer.batch),
+        )
 
     @property
     def probe_context(self) -> ProbeContext:
@@ -63,3 +71,8 @@ class Run:
 
     def record(self, occurrence: Occurrence) -> None:
         queue.record_event(self.transfer, occurrence.name, occurrence.at, **occurrence.detail)
+
+
+def _import_folder(batch: Batch | None) -> Path | None:
+    """What files of others were sent from. Raises PathNotAllowed where it is no import folder any more."""
+    return root_by_name(batch.path) if batch and batch.path else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event
 from typing import Any, Protocol
 
@@ -39,6 +40,8 @@ class SendContext:
     """Values for fields of the method's Options; what is not given keeps its default."""
     stop: Event = field(default_factory=Event)
     """Set from outside to stop: what is under way is finished or abandoned within seconds, nothing new begins."""
+    within: str | Path | None = None
+    """The folder that no file may lead out of, even if links were put in the place of files since they were read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ class _Sending:
         associations = CStore.Options(**context.options).associations or context.endpoint.associations
         count = max(1, min(associations, len(entries)))
         self._running = count
-        shop = Shop(queue, self._fleet, self.journal, context.reconnect)
+        shop = Shop(queue, self._fleet, self.journal, context.reconnect, context.within)
         self._senders = [Sender(shop, context.endpoint, self._one_ended) for _ in range(count)]
 
     def start(self) -> None:

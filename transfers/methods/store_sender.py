@@ -35,7 +35,7 @@ class Sender(Thread):
 
     def run(self) -> None:
         try:
-            with InstanceReaders() as readers:
+            with InstanceReaders(self._shop.within) as readers:
                 while self._serve(readers):
                     pass
         except BaseException as error:  # noqa: BLE001  # handed to the thread that reads the journal

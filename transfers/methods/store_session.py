@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from transfers.errors import (
     AssociationError,
@@ -31,6 +32,8 @@ class Shop:
     fleet: Fleet
     journal: StoreJournal
     policy: ReconnectPolicy
+    within: str | Path | None
+    """The folder that no file may lead out of."""
 
 
 @dataclass(slots=True)

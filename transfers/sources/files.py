@@ -7,9 +7,11 @@ with 10,000 members is parsed once a thread. A plain file costs five system call
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, Self
 
+from audit.confinement import Confinement
 from audit.entries import ManifestEntry
 from audit.zip_files import ZIP_ERRORS, ZipFiles, descriptor
 from transfers.errors import SourceFileChanged, SourceFileUnreadable
@@ -30,12 +32,11 @@ class _Content(Protocol):
 class _File:
     """A Part 10 file."""
 
-    def __init__(self, entry: ManifestEntry) -> None:
+    def __init__(self, entry: ManifestEntry, confinement: Confinement) -> None:
         self._entry = entry
         self._offset = entry.data_set_offset
         self._end = entry.data_set_offset + entry.data_set_size
-        # Without O_NONBLOCK, a pipe that has taken the file's place meanwhile would block for ever.
-        self._fd = os.open(entry.path, os.O_RDONLY | os.O_NONBLOCK)
+        self._fd = confinement.open(entry.path)
         try:
             _check_unchanged(os.fstat(self._fd), entry)
         except SourceFileChanged:
@@ -115,10 +116,16 @@ class InstanceReader:
     SourceFileUnreadable where the file vanished, may not be read, or is a damaged member of a ZIP file.
     """
 
-    def __init__(self, entry: ManifestEntry, zip_files: ZipFiles | None = None) -> None:
-        """`zip_files`: where ZIP files are kept open; without it one is opened for this entry alone."""
+    def __init__(
+        self, entry: ManifestEntry, zip_files: ZipFiles | None = None, confinement: Confinement | None = None
+    ) -> None:
+        """`zip_files`: where ZIP files are kept open; without it one is opened for this entry alone.
+
+        `confinement`: where the file must lie; for ZIP files that are kept open, theirs counts.
+        """
         self._entry = entry
-        self._own_zip_files = ZipFiles() if entry.member and zip_files is None else None
+        self._confinement = confinement or Confinement()
+        self._own_zip_files = ZipFiles(confinement=confinement) if entry.member and zip_files is None else None
         try:
             self._content: _Content = self._open(zip_files)
         except ZIP_ERRORS as error:
@@ -153,7 +160,7 @@ class InstanceReader:
 
     def _open(self, zip_files: ZipFiles | None) -> _Content:
         if not self._entry.member:
-            return _File(self._entry)
+            return _File(self._entry, self._confinement)
         holder = zip_files or self._own_zip_files
         assert holder is not None
         return _Member(self._entry, holder)
@@ -164,14 +171,18 @@ class InstanceReader:
 
 
 class InstanceReaders:
-    """Opens entries one after another, keeping ZIP files open between them. One a sender thread."""
+    """Opens entries one after another, keeping ZIP files open between them. One a sender thread.
 
-    def __init__(self) -> None:
-        self._zip_files = ZipFiles()
+    What was put in place of a file meanwhile and leads out of the folder `within` is unreadable.
+    """
+
+    def __init__(self, within: str | Path | None = None) -> None:
+        self._confinement = Confinement(within)
+        self._zip_files = ZipFiles(confinement=self._confinement)
 
     def open(self, entry: ManifestEntry) -> InstanceReader:
         """Open the entry; raises as InstanceReader does."""
-        return InstanceReader(entry, self._zip_files)
+        return InstanceReader(entry, self._zip_files, self._confinement)
 
     def close(self) -> None:
         """Close the ZIP files; readers of their members must be closed before."""

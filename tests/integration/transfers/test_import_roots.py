@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from transfers.import_roots import PathNotAllowed, confined, import_roots, root_of
+from transfers.import_roots import PathNotAllowed, confined, import_roots, root_by_name, root_of
 
 
 @pytest.fixture
@@ -66,3 +66,18 @@ def test_without_roots_nothing_is_allowed(tmp_path: Path, settings: Settings) ->
 
     with pytest.raises(PathNotAllowed):
         confined(tmp_path)
+
+
+def test_the_root_of_a_path_that_became_a_link_is_still_the_one_it_names(root: Path) -> None:
+    (root / "mr").rmdir()
+    (root / "mr").symlink_to(root.parent / "secret")
+
+    assert root_by_name(root / "mr") == root
+    with pytest.raises(PathNotAllowed):
+        root_of(root / "mr")
+
+
+@pytest.mark.parametrize("path", ["secret", "studies-too", ""])
+def test_a_path_that_names_no_root_has_none(root: Path, path: str) -> None:
+    with pytest.raises(PathNotAllowed):
+        root_by_name(root.parent / path)

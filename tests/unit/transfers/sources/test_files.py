@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -237,3 +238,25 @@ def test_a_reader_leaves_no_file_open_whatever_happens(file: Path, zip_file: Pat
             InstanceReader(entry)
 
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("member", ["", "a/instance"], ids=["file", "ZIP file"])
+def test_a_link_out_of_the_folder_in_place_of_a_file_is_unreadable(
+    tmp_path: Path, file: Path, zip_file: Path, member: str
+) -> None:
+    folder, secret = tmp_path / "import", zip_file if member else file
+    folder.mkdir()
+    shutil.copy2(secret, folder / "file")
+    entry = entry_of(folder / "file", member=member)
+    with InstanceReaders(within=folder) as readers, readers.open(entry) as reader:
+        assert read_all(reader) == DATA_SET
+    (folder / "file").unlink()
+    (folder / "file").symlink_to(secret)
+
+    with InstanceReaders() as readers, readers.open(entry) as reader:
+        assert read_all(reader) == DATA_SET
+    with (
+        InstanceReaders(within=folder) as readers,
+        pytest.raises(SourceFileUnreadable, match="it leads out of the folder that may be read"),
+    ):
+        readers.open(entry)

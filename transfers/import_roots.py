@@ -38,8 +38,9 @@ def confined(path: str | Path) -> Path:
     """The real path, if it is there and in an import folder. Raises PathNotAllowed."""
     if "\0" in str(path) or not os.path.isabs(path):
         raise PathNotAllowed
-    root_of(path)
-    real = Path(os.path.realpath(path))
-    if not real.exists():
-        raise PathNotAllowed
-    return real
+    try:
+        real = os.path.realpath(path, strict=True)
+    except OSError:  # nothing is there, or it may not be looked at, or a link was replaced just now
+        raise PathNotAllowed from None
+    root_by_name(real)
+    return Path(real)

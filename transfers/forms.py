@@ -1,0 +1,68 @@
+"""What pages let people say: filters of the list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from audit.judgements import StudyVerdict
+from transfers.listing import Show, TransferFilters
+from transfers.models import Destination
+from transfers.states import State
+from transfers.wording import STATE_WORDS, VERDICT_WORDS
+
+TEXT_LENGTH = 64
+
+
+class _DateInput(forms.DateInput):
+    input_type = "date"
+
+
+class _OneOrSeveral(forms.Select):
+    """A list of which one is chosen; an address may name several."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> list[str]:  # noqa: ARG002
+        return [value for value in data.getlist(name) if value]
+
+
+class TransferFilterForm(forms.Form):
+    """All of it is in the address, so nothing of it may name a patient; what cannot be understood limits nothing."""
+
+    q = forms.CharField(
+        required=False,
+        max_length=TEXT_LENGTH,
+        label="Study description or UID, or transfer id (no patient names: they would stand in the address)",
+        widget=forms.TextInput(
+            attrs={"type": "search", "placeholder": "Study description or UID, or transfer id", "autocomplete": "off"}
+        ),
+    )
+    state = forms.MultipleChoiceField(required=False, label="State", widget=_OneOrSeveral)
+    verdict = forms.MultipleChoiceField(required=False, label="Verdict", widget=_OneOrSeveral)
+    destination = forms.CharField(required=False, label="Destination", widget=forms.Select)
+    since = forms.DateField(required=False, label="From", widget=_DateInput(format="%Y-%m-%d"))
+    until = forms.DateField(required=False, label="Until", widget=_DateInput(format="%Y-%m-%d"))
+    show = forms.ChoiceField(
+        required=False, choices=[(each.value, each.value) for each in Show], widget=forms.HiddenInput
+    )
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(data)
+        self.fields["state"].choices = [("", "Any state"), *((state.value, STATE_WORDS[state]) for state in State)]  # type: ignore[attr-defined]
+        verdicts = [(verdict.value, VERDICT_WORDS[verdict]) for verdict in StudyVerdict]
+        self.fields["verdict"].choices = [("", "Any verdict"), *verdicts]  # type: ignore[attr-defined]
+        names = Destination.objects.values_list("name", flat=True)
+        self.fields["destination"].widget.choices = [("", "Any destination"), *((name, name) for name in names)]  # type: ignore[attr-defined]
+
+    def filters(self) -> TransferFilters:
+        self.is_valid()
+        found = self.cleaned_data
+        return TransferFilters(
+            show=Show(found.get("show") or Show.ALL),
+            states=tuple(found.get("state", ())),
+            verdicts=tuple(found.get("verdict", ())),
+            destination=found.get("destination", ""),
+            since=found.get("since"),
+            until=found.get("until"),
+            text=found.get("q", ""),
+        )

@@ -1,0 +1,163 @@
+"""Which instances of a transfer its table shows: filters, pages by position, each with its evidence in plain words."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+from pydicom.uid import UID
+
+from audit.judgements import Ground, InstanceVerdict
+from audit.models import Audit, Evidence, InstanceAudit
+from audit.observations import EvidenceKind
+from audit.reasons import OTHERWISE
+from audit.tallies import STEPS
+from transfers.funnel import Step
+
+PAGE_ROWS = 100
+Instances = QuerySet[InstanceAudit, InstanceAudit]
+
+_CONFIRMED_WORDS: Mapping[Ground, str] = {
+    Ground.IDENTICAL: "read back, and identical",
+    Ground.EQUIVALENT: "read back, with the same content",
+    Ground.PRESENT: "found at the destination",
+    Ground.COMMITTED: "committed by the destination",
+    Ground.ACKNOWLEDGED: "acknowledged, which is taken as proof here",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFilters:
+    """What the table is limited to; empty fields limit nothing."""
+
+    verdict: str = ""
+    ground: str = ""
+    missing: str = ""
+    """A step of the funnel that these instances did not come to."""
+    code: str = ""
+    """A status code, or the code of an error, that some evidence carries."""
+    series: str = ""
+    text: str = ""
+    """The beginning of a SOP Instance UID, or any part of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstancePage:
+    instances: list[InstanceAudit]
+    previous_from: int | None
+    """The position with which the page before begins; None at the beginning."""
+    next_from: int | None
+
+
+def matching(audit: Audit, filters: InstanceFilters) -> Instances:
+    """The instances of an audit that pass all the filters."""
+    rows: Instances = audit.instances.all()
+    if filters.verdict:
+        rows = rows.filter(verdict=filters.verdict)
+    if filters.ground:
+        rows = rows.filter(ground=filters.ground)
+    if filters.missing in {*STEPS, Step.PRESENT}:
+        rows = rows.exclude(sop_instance_uid__in=_uids_with(audit, filters.missing))
+    if filters.code:
+        evidence = Evidence.objects.filter(instance__audit=audit)
+        coded = evidence.filter(detail__status_code=filters.code) | evidence.filter(detail__code=filters.code)
+        rows = rows.filter(pk__in=coded.values("instance_id"))
+    if filters.series:
+        rows = rows.filter(series_instance_uid=filters.series)
+    return rows.filter(sop_instance_uid__contains=filters.text) if filters.text else rows
+
+
+def page_of(rows: Instances, from_position: int = 0) -> InstancePage:
+    """A page that begins at a position of the manifest (from 0) or after it."""
+    found = list(rows.filter(position__gte=from_position).order_by("position")[: PAGE_ROWS + 1])
+    before = list(
+        rows.filter(position__lt=from_position).order_by("-position").values_list("position", flat=True)[:PAGE_ROWS]
+    )
+    has_next = len(found) > PAGE_ROWS
+    return InstancePage(
+        instances=found[:PAGE_ROWS],
+        previous_from=before[-1] if before else None,
+        next_from=found[PAGE_ROWS].position if has_next else None,
+    )
+
+
+def rows_of(audit: Audit, instances: Sequence[InstanceAudit], live: Mapping[int, str]) -> list[dict[str, Any]]:
+    """As `templates/transfers/_instances.html` wants them. `live`: of an open audit, the verdict so far by position."""
+    evidence = _evidence_of(audit, instances)
+    return [_row(instance, evidence[instance.sop_instance_uid], live) for instance in instances]
+
+
+def _row(instance: InstanceAudit, evidence: list[dict[str, Any]], live: Mapping[int, str]) -> dict[str, Any]:
+    verdict = live.get(instance.position, instance.verdict)
+    code, said = _code_of(evidence)
+    return {
+        "number": instance.position + 1,
+        "sop_instance_uid": instance.sop_instance_uid,
+        "sop_class": UID(instance.sop_class_uid).name,
+        "size_bytes": instance.data_set_size,
+        "verdict": verdict,
+        "why": why(instance) if verdict != InstanceVerdict.PENDING else _latest(evidence),
+        "code": code,
+        "said": said,
+        "evidence": [{"at": each["at"], "kind": each["kind"], "text": _in_words(each["detail"])} for each in evidence],
+    }
+
+
+def why(instance: InstanceAudit) -> str:
+    """The ground of its verdict, in plain words."""
+    ground = Ground(instance.ground)
+    if instance.verdict == InstanceVerdict.CONFIRMED:
+        words = _CONFIRMED_WORDS[ground]
+    else:
+        words = OTHERWISE[ground]
+    return f"{words} (proofs contradict each other)" if instance.is_contradiction else words
+
+
+def _latest(evidence: Sequence[Mapping[str, Any]]) -> str:
+    return str(evidence[-1]["kind"]) if evidence else "waits"
+
+
+def _code_of(evidence: Iterable[Mapping[str, Any]]) -> tuple[str, str]:
+    """The newest status code that is not a plain success, with what it means."""
+    for each in reversed(list(evidence)):
+        code = each["detail"].get("status_code")
+        if code and code != "0x0000":
+            return str(code), str(each["detail"].get("meaning", ""))
+    return "", ""
+
+
+def _in_words(detail: Mapping[str, Any]) -> str:
+    """What was said with it: the status code and its meaning, the peer's comment, or our reason."""
+    parts = []
+    if code := detail.get("status_code"):
+        parts.append(f"{code} {detail.get('meaning', '')}".strip())
+    if comment := detail.get("error_comment"):
+        parts.append(f"“{comment}”")
+    if reason := detail.get("reason"):
+        parts.append(str(reason))
+    if detail.get("will_be_sent_again"):
+        parts.append("it was sent again")
+    if sha256 := detail.get("sha256"):
+        parts.append(f"SHA-256 {sha256}")
+    return " · ".join(parts)
+
+
+def _uids_with(audit: Audit, step: str) -> Any:
+    """SOP Instance UIDs that came to a step in any audit of the chain."""
+    kinds = [EvidenceKind.PRESENT] if step == Step.PRESENT else STEPS[step]
+    rows = Evidence.objects.filter(instance__audit__in=audit.chain(), kind__in=kinds)
+    return rows.values("instance__sop_instance_uid")
+
+
+def _evidence_of(audit: Audit, instances: Sequence[InstanceAudit]) -> defaultdict[str, list[dict[str, Any]]]:
+    by_uid: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    rows = Evidence.objects.filter(
+        instance__audit__in=audit.chain(), instance__sop_instance_uid__in=[each.sop_instance_uid for each in instances]
+    )
+    columns = ("instance__sop_instance_uid", "kind", "at", "detail")
+    for uid, kind, at, detail in rows.order_by("round", "id").values_list(*columns):
+        by_uid[uid].append({"kind": kind, "at": at, "detail": detail})
+    return by_uid

@@ -1,0 +1,126 @@
+"""What happened to a transfer, each event in a plain sentence. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from transfers.states import State
+from transfers.wording import count_text, duration_text
+
+Detail = Mapping[str, Any]
+
+
+class Told(NamedTuple):
+    text: str
+    detail: str = ""
+    tone: str = ""
+    """success, warning, error, accent, or nothing."""
+
+
+def tell(name: str, detail: Detail) -> Told:
+    """The sentence of an event; one that is not known here is shown by its name, never hidden."""
+    teller = TELLERS.get(name)
+    return teller(detail) if teller else Told(name.replace("_", " ").capitalize(), _reason(detail))
+
+
+def _state_changed(detail: Detail) -> Told:
+    return _STATES.get(str(detail.get("after")), Told(f"State: {detail.get('after')}"))
+
+
+_STATES: Mapping[str, Told] = {
+    State.QUEUED: Told("Waits for a worker"),
+    State.CLAIMED: Told("Taken by a process"),
+    State.PREPARING: Told("The manifest was read"),
+    State.PREFLIGHT: Told("The destination is asked before the first byte"),
+    State.DRAFT: Told("Waits for somebody to start it"),
+    State.SENDING: Told("Sending began", tone="accent"),
+    State.VERIFYING: Told("The destination is asked what arrived", tone="accent"),
+    State.FINISHED: Told("Judged, and sealed", tone="success"),
+    State.CANCELLED: Told("Cancelled: judged, and sealed", tone="warning"),
+    State.INTERRUPTED: Told("Stopped half-way; it can be resumed", tone="warning"),
+    State.FAILED: Told("Failed by an error of ours; the log has more", tone="error"),
+}
+
+
+def _created(detail: Detail) -> Told:
+    asked = "" if detail.get("method") else "Nothing will be sent: the destination is only asked"
+    return Told("Submitted", asked or count_text(int(detail.get("instances", 0)), "instance"))
+
+
+def _was_there_before(detail: Detail) -> Told:
+    present, unknown = int(detail.get("present", 0)), int(detail.get("unknown", 0))
+    if unknown:
+        return Told(f"What was there before is not known of {count_text(unknown, 'instance')}", tone="warning")
+    if present:
+        return Told(f"{count_text(present, 'instance')} were there before under the same UID", tone="warning")
+    return Told("None of the instances was there before")
+
+
+def _association_opened(detail: Detail) -> Told:
+    if asked := detail.get("asked"):
+        return Told("Association opened to ask", str(asked))
+    accepted, rejected = detail.get("accepted_contexts", 0), detail.get("rejected_contexts", 0)
+    return Told(_numbered("Association opened", detail), f"{accepted} presentation contexts accepted, {rejected} not")
+
+
+def _list_finished(detail: Detail) -> Told:
+    series = count_text(int(detail.get("series", 0)), "series")
+    missing = int(detail.get("missing", 0))
+    taken = f" in {duration_text(float(detail['seconds']))}" if isinstance(detail.get("seconds"), int | float) else ""
+    if missing:
+        return Told(f"Listed {series}{taken}: {count_text(missing, 'instance')} missing", tone="warning")
+    return Told(f"Listed {series}{taken}: nothing missing")
+
+
+def _fault(text: str, tone: str = "warning") -> Callable[[Detail], Told]:
+    return lambda detail: Told(_numbered(text, detail), _reason(detail), tone)
+
+
+def _plain(text: str, tone: str = "") -> Callable[[Detail], Told]:
+    return lambda detail: Told(_numbered(text, detail), _reason(detail), tone)
+
+
+TELLERS: Mapping[str, Callable[[Detail], Told]] = {
+    "created": _created,
+    "state_changed": _state_changed,
+    "resumed": _plain("Resumed"),
+    "retried": _plain("To be sent again: what is not proved, and nothing else"),
+    "reverified": _plain("To be verified again: nothing is sent"),
+    "cancel_requested": lambda detail: Told("Cancel was asked for", str(detail.get("by") or ""), "warning"),
+    "abandoned": _plain("The process that held it has ended", "warning"),
+    "was_there_before": _was_there_before,
+    "preflight_failed": _fault("The destination could not be asked before sending"),
+    "preflight_association": lambda detail: Told(
+        "Asked what the destination takes",
+        f"{detail.get('accepted_contexts', 0)} presentation contexts accepted, {detail.get('rejected_contexts', 0)} not",
+    ),
+    "association_opened": _association_opened,
+    "association_released": lambda detail: Told(
+        _numbered("Association released", detail), f"{detail.get('answers', 0):,} answers"
+    ),
+    "association_failed": _fault("An association could not be opened"),
+    "association_lost": _fault("An association was lost"),
+    "association_aborted_by_us": _fault("We aborted an association"),
+    "association_interrupted": _plain("An association was ended: there was nothing left to send over it"),
+    "association_rejected": _fault("An association was rejected"),
+    "association_timed_out": _fault("An association was not answered in time"),
+    "probe_started": lambda detail: Told(
+        "Asking for the list of instances", count_text(int(detail.get("series", 0)), "series")
+    ),
+    "list_finished": _list_finished,
+    "list_failed": _fault("A list could not be fetched"),
+    "asked_directly": lambda detail: Told(
+        f"Asked for {count_text(int(detail.get('questions', 0)), 'instance')} by name",
+        f"{int(detail.get('found', 0)):,} of them found",
+    ),
+}
+
+
+def _numbered(text: str, detail: Detail) -> str:
+    number = detail.get("association")
+    return f"{text} (no. {number})" if isinstance(number, int) else text
+
+
+def _reason(detail: Detail) -> str:
+    return str(detail.get("reason") or "")

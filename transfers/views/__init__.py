@@ -1,0 +1,1 @@
+"""The pages: views translate between requests and intents, and hold no rule."""

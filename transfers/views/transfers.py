@@ -1,0 +1,119 @@
+"""The list of transfers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.http import require_GET
+
+from audit.judgements import StudyVerdict
+from transfers.forms import TransferFilterForm
+from transfers.listing import (
+    PAGE_ROWS,
+    Page,
+    Show,
+    count_by_verdict,
+    count_needing_attention,
+    count_running,
+    matching,
+    page_of,
+)
+from transfers.rows import rows_of
+
+FRAGMENT = "transfers"
+PAGING = ("before", "after")
+"""`before`: what is older than that transfer; `after`: what is newer."""
+
+
+@require_GET
+def transfer_list(request: HttpRequest) -> HttpResponse:
+    """The page; for htmx the rows alone."""
+    now = timezone.now()
+    form = TransferFilterForm(request.GET)
+    filters = form.filters()
+    page = page_of(
+        matching(filters), older_than=_id(request.GET.get("before")), newer_than=_id(request.GET.get("after"))
+    )
+    context = _rows_context(request, page, now)
+    if getattr(request, "htmx", None) and request.htmx.target == FRAGMENT:  # type: ignore[attr-defined]
+        response = render(request, "transfers/_rows.html", context)
+    else:
+        counts, running = count_by_verdict(now), count_running()
+        context |= {
+            "tiles": _tiles(counts, running, request.GET),
+            "quick_filters": _quick_filters(filters.show, count_needing_attention(counts), running),
+            "filter_form": form,
+            "filters_are_open": any(request.GET.get(name) for name in form.fields if name not in {"q", "show"}),
+        }
+        response = render(request, "transfers/list.html", context)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def _rows_context(request: HttpRequest, page: Page, now: datetime) -> dict[str, Any]:
+    kept = [(name, value) for name, values in request.GET.lists() if name not in PAGING for value in values if value]
+    return {
+        "rows": rows_of(page.transfers, now),
+        "list_url": request.get_full_path(),
+        "previous_url": _url(request, [*kept, ("after", str(page.newer_than))]) if page.newer_than else "",
+        "next_url": _url(request, [*kept, ("before", str(page.older_than))]) if page.older_than else "",
+        "position": f"{PAGE_ROWS} a page" if page.newer_than or page.older_than else "",
+        "filters_are_set": bool(kept),
+        "clear_url": request.path,
+    }
+
+
+def _tiles(counts: Mapping[str, int], running: int, chosen: QueryDict) -> list[dict[str, Any]]:
+    labels = {
+        StudyVerdict.COMMITTED: "committed today",
+        StudyVerdict.PARTIAL: "partial",
+        StudyVerdict.NOTHING_STORED: "nothing stored",
+        StudyVerdict.UNVERIFIABLE: "unverifiable",
+    }
+    tiles = [
+        {
+            "count": counts.get(verdict, 0),
+            "label": label,
+            "tone": verdict.value,
+            "icon": verdict.value,
+            "url": f"?verdict={verdict}",
+            "current": chosen.getlist("verdict") == [verdict],
+            "key": verdict.value,
+        }
+        for verdict, label in labels.items()
+    ]
+    is_current = chosen.get("show") == Show.RUNNING
+    running_tile = {"count": running, "label": "running", "icon": "pending", "url": f"?show={Show.RUNNING}"}
+    return [*tiles, running_tile | {"current": is_current, "key": "running"}]
+
+
+def _quick_filters(show: Show, attention: int, running: int) -> list[dict[str, Any]]:
+    return [
+        {"label": "All", "url": "?", "current": show is Show.ALL},
+        {
+            "label": "Needs attention",
+            "count": attention,
+            "url": f"?show={Show.ATTENTION}",
+            "current": show is Show.ATTENTION,
+        },
+        {"label": "Running", "count": running, "url": f"?show={Show.RUNNING}", "current": show is Show.RUNNING},
+    ]
+
+
+def _url(request: HttpRequest, parameters: list[tuple[str, str]]) -> str:
+    return f"{request.path}?{urlencode(parameters)}"
+
+
+def _id(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""What pages and programs are told of transfers while they watch: see `hub`."""

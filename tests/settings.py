@@ -14,7 +14,10 @@ atexit.register(shutil.rmtree, DATA_FOLDER, ignore_errors=True)
 TEST_DATABASE = os.environ.get("TALLYMAN_TEST_DATABASE", "sqlite")
 
 # What the person running the tests has set for the product must not reach into them, nor into the processes they start.
-for name in ("DATABASE_URL", "SECRET_KEY", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DICOM_AE_TITLE"):
+for name in (
+    *("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DICOM_AE_TITLE"),
+    *("IMPORT_ROOTS", "WORKER_CONCURRENCY", "UPLOAD_QUOTA_GB"),
+):
     os.environ.pop(name, None)
     os.environ.pop(f"{name}_FILE", None)
 os.environ["TALLYMAN_DATA_DIR"] = str(DATA_FOLDER)

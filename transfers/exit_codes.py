@@ -45,7 +45,7 @@ _OF_VERDICT = {
 def exit_code_of(state: State, verdict: StudyVerdict, files_left_out: int) -> ExitCode:
     if state is State.INTERRUPTED:
         return ExitCode.INTERRUPTED
-    if state is not State.FINISHED or verdict not in _OF_VERDICT:
+    if state not in {State.FINISHED, State.CANCELLED} or verdict not in _OF_VERDICT:
         return ExitCode.OUR_ERROR
     if verdict is StudyVerdict.COMMITTED and files_left_out:
         return ExitCode.COMMITTED_WITHOUT_ALL_INPUT

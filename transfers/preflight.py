@@ -1,9 +1,20 @@
-"""Before the first byte: what is held back, what the destination would take, and what it holds already."""
+"""Before the first byte: what is held back, what the destination would take, and what it holds already.
+
+Of a transfer that stops before sending, what was found is kept as its `findings`:
+
+    {"at": "2026-01-31T12:00:00+00:00",  when the destination was asked
+     "present": 2, "unknown": 0,         instances that it lists already; about which it could not be asked
+     "unsendable": [{"reason": "…", "code": "no_presentation_context", "instances": 3, "sop_class_uids": ["…"]}],
+     "conflicts": 0,                     instances for which the input holds different files
+     "error": {"code": "…", "reason": "…"} or null,  why the destination could not be asked what it takes
+     "sendable": 7, "size_bytes": 3670016}           what it would take: of instances, and of their data sets
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from django.utils import timezone
 
@@ -58,6 +69,58 @@ def preflight(run: Run) -> list[ManifestEntry]:
     return [entry for entry in candidates if entry.sop_instance_uid not in uids_held_back]
 
 
+def find(run: Run) -> dict[str, Any]:
+    """Ask the same of a transfer that nobody has started yet: what was found, for people; no evidence is written."""
+    queue.move(run.transfer, State.PREFLIGHT)
+    instances = instances_to_send(run.transfer.audit)
+    conflicting = {instance.sop_instance_uid for instance in instances if instance.is_conflicting}
+    entries = [entry for entry in run.entries if entry.sop_instance_uid not in conflicting]
+    run.watch(Progress(State.PREFLIGHT, len(entries)))
+    listing = _list(run) if run.transfer.verify != "none" else None
+    unsendable, error = _what_would_be_refused(run, entries) if entries else ({}, None)
+    sendable = [] if error else [entry for entry in entries if entry.sop_instance_uid not in unsendable]
+    return {
+        "at": timezone.now().isoformat(),
+        "present": len(listing.present) if listing else 0,
+        "unknown": len(listing.unknown) if listing else len(run.entries),
+        "unsendable": _by_reason(entries, unsendable),
+        "conflicts": len(conflicting),
+        "error": {"code": error.code, "reason": str(error)} if error else None,
+        "sendable": len(sendable),
+        "size_bytes": sum(entry.data_set_size for entry in sendable),
+    }
+
+
+def _what_would_be_refused(
+    run: Run, entries: Sequence[ManifestEntry]
+) -> tuple[Mapping[str, str], AssociationError | None]:
+    """SOP Instance UID → why it could not be sent; or why the destination could not be asked."""
+    try:
+        answer = _preflight_with_retries(run, entries)
+    except AssociationError as error:
+        return {}, error
+    for occurrence in answer.occurrences:
+        run.record(occurrence)
+    return answer.unsendable, None
+
+
+def _by_reason(entries: Iterable[ManifestEntry], unsendable: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The most frequent first."""
+    of_reason: defaultdict[str, list[ManifestEntry]] = defaultdict(list)
+    for entry in entries:
+        if entry.sop_instance_uid in unsendable:
+            of_reason[unsendable[entry.sop_instance_uid]].append(entry)
+    return [
+        {
+            "reason": reason,
+            "code": NoPresentationContext.code,
+            "instances": len(refused),
+            "sop_class_uids": sorted({entry.sop_class_uid for entry in refused}),
+        }
+        for reason, refused in sorted(of_reason.items(), key=lambda item: -len(item[1]))
+    ]
+
+
 def _conflicting(run: Run, instances: Sequence[InstanceAudit]) -> list[HeldBack]:
     """What is held back because the input holds two contents under one UID: the study, or only those when told so."""
     conflicting = {instance.sop_instance_uid for instance in instances if instance.is_conflicting}
@@ -84,9 +147,7 @@ def _list_what_is_there(run: Run) -> frozenset[str]:
     """
     if run.transfer.verify == "none":
         return frozenset()
-    listing = run.probe.list_present(run.entries, run.probe_context)
-    for occurrence in listing.occurrences:
-        run.record(occurrence)
+    listing = _list(run)
     if not run.transfer.attempts.exists():
         _note(run, listing)
         return frozenset()
@@ -96,6 +157,13 @@ def _list_what_is_there(run: Run) -> frozenset[str]:
         return frozenset()
     absent_before = run.transfer.audit.instances.filter(was_there_before=WasThereBefore.NO)
     return listing.present & begun & frozenset(absent_before.values_list("sop_instance_uid", flat=True))
+
+
+def _list(run: Run) -> Listing:
+    listing = run.probe.list_present(run.entries, run.probe_context(run.stop))
+    for occurrence in listing.occurrences:
+        run.record(occurrence)
+    return listing
 
 
 def _note(run: Run, listing: Listing) -> None:

@@ -5,37 +5,46 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import socket
 import threading
-import time
-from datetime import datetime, timedelta
-from pathlib import Path
-from types import TracebackType
+from collections.abc import Collection
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
-from django.db import DatabaseError, connection, transaction
-from django.db.models import F
+from django.db import transaction
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from audit.escaping import without_nul
+from audit.models import Audit
+from transfers import leases
+from transfers.doorbell import ring_pages
+from transfers.leases import LEASE, is_abandoned, this_process
 from transfers.models import Transfer, TransferEvent
 from transfers.states import HELD, TERMINAL, TRANSITIONS, State
 
-logger = logging.getLogger(__name__)
+__all__ = [
+    "LEASE",
+    "Lease",
+    "TransferIsHeld",
+    "claim",
+    "claim_next",
+    "end",
+    "leave_as_draft",
+    "move",
+    "record_event",
+    "release_abandoned",
+    "renew_lease",
+    "request_cancel",
+    "this_process",
+]
 
-LEASE = timedelta(seconds=30)
-RENEWAL_SECONDS = 10.0
+CANDIDATES = 20
+"""Looked at when one is to be claimed: so many other workers may be first."""
 
 
 class TransferIsHeld(Exception):
     """Another process works on this transfer. Wait until it ends, or end it."""
-
-
-def this_process() -> str:
-    """The name under which this process holds transfers: host, process namespace, process id."""
-    return f"{socket.gethostname()}/{_process_namespace()}/{os.getpid()}"
 
 
 def record_event(transfer: Transfer, name: str, at: datetime | None = None, **detail: Any) -> None:
@@ -56,14 +65,47 @@ def move(transfer: Transfer, to: State, **detail: Any) -> None:
     if to not in HELD:
         changes |= {"worker": "", "lease_until": None}
     if to in TERMINAL:
-        changes |= {"finished_at": timezone.now(), "verdict": transfer.audit.verdict}
+        changes |= {"finished_at": timezone.now()}
     with transaction.atomic():
+        if to in TERMINAL:  # as it is stored: what this process made of it may not have come to that
+            changes |= {"verdict": Audit.objects.values_list("verdict", flat=True).get(pk=transfer.audit_id)}
         held = Transfer.objects.filter(pk=transfer.pk, state=before, worker=transfer.worker)
         if held.update(**changes) != 1:
             raise TransferIsHeld
         record_event(transfer, "state_changed", before=before, after=to, **detail)
+        transaction.on_commit(ring_pages, robust=True)
     for name, value in changes.items():
         setattr(transfer, name, value)
+
+
+def end(transfer: Transfer) -> None:
+    """Everything is done and judged: finished, or cancelled where somebody asked for that, be it in this moment.
+
+    Raises TransferIsHeld where the transfer is not any more as this process left it.
+    """
+    with transaction.atomic():
+        move(transfer, State.CANCELLED if _is_to_end(transfer) else State.FINISHED)
+
+
+def leave_as_draft(transfer: Transfer, findings: dict[str, Any]) -> bool:
+    """Write down what was found before the first byte, and wait; False, and nothing is done, where it is cancelled.
+
+    Raises TransferIsHeld where the transfer is not any more as this process left it.
+    """
+    with transaction.atomic():
+        if _is_to_end(transfer):
+            return False
+        Transfer.objects.filter(pk=transfer.pk).update(findings=findings)
+        move(transfer, State.DRAFT)
+    transfer.findings = findings
+    return True
+
+
+def _is_to_end(transfer: Transfer) -> bool:
+    """Whether somebody asked for its end; until the end of the transaction nobody can any more."""
+    now = Transfer.objects.select_for_update().get(pk=transfer.pk)
+    transfer.cancel_requested_at = now.cancel_requested_at
+    return transfer.cancel_requested_at is not None
 
 
 def request_cancel(transfer: Transfer, by: str) -> None:
@@ -75,10 +117,12 @@ def request_cancel(transfer: Transfer, by: str) -> None:
         return
     now = timezone.now()
     unchanged = Transfer.objects.filter(pk=transfer.pk, worker=transfer.worker, cancel_requested_at__isnull=True)
-    if unchanged.exclude(state__in=TERMINAL).update(cancel_requested_at=now) != 1:
-        raise TransferIsHeld
+    with transaction.atomic():
+        if unchanged.exclude(state__in=TERMINAL).update(cancel_requested_at=now) != 1:
+            raise TransferIsHeld
+        record_event(transfer, "cancel_requested", now, by=by)
+        transaction.on_commit(ring_pages, robust=True)
     transfer.cancel_requested_at = now
-    record_event(transfer, "cancel_requested", now, by=by)
 
 
 def claim(transfer: Transfer, worker: str) -> None:
@@ -88,15 +132,57 @@ def claim(transfer: Transfer, worker: str) -> None:
     """
     now = timezone.now()
     before = State(transfer.state)
-    if before in HELD and not _is_abandoned(transfer, now):
+    if before in HELD and not is_abandoned(transfer.worker, transfer.lease_until, now):
         raise TransferIsHeld
     with transaction.atomic():
-        unchanged = Transfer.objects.filter(pk=transfer.pk, state=before, worker=transfer.worker)
         changes = {"state": State.CLAIMED, "worker": worker, "lease_until": now + LEASE, "finished_at": None}
-        if unchanged.update(**changes) != 1:
+        if Transfer.objects.filter(**_as_read(transfer)).update(**changes) != 1:
             raise TransferIsHeld
         record_event(transfer, "state_changed", now, before=before, after=State.CLAIMED)
+        transaction.on_commit(ring_pages, robust=True)
     transfer.refresh_from_db()
+
+
+def claim_next(worker: str, besides: Collection[int] = ()) -> Transfer | None:
+    """Take the oldest transfer that waits for a worker, or that one left when it died; None where there is none.
+
+    `besides`: ids of what this process is at already.
+    """
+    background = Transfer.objects.filter(is_in_background=True).exclude(pk__in=besides).order_by("pk")
+    waiting = background.filter(state=State.QUEUED)[:CANDIDATES]
+    for transfer in sorted([*waiting, *_abandoned(background)], key=lambda each: each.pk):
+        with suppress(TransferIsHeld):
+            claim(transfer, worker)
+            return transfer
+    return None
+
+
+def release_abandoned() -> int:
+    """Call interrupted what a command left when it was killed, so that it does not look alive; returns how many.
+
+    No worker takes these over: the same command continues them.
+    """
+    released = 0
+    for transfer in _abandoned(Transfer.objects.filter(is_in_background=False)):
+        with suppress(TransferIsHeld), transaction.atomic():
+            # Who says again that it is alive, in this moment, is left alone.
+            if not Transfer.objects.select_for_update().filter(**_as_read(transfer)).exists():
+                raise TransferIsHeld
+            move(transfer, State.INTERRUPTED, reason="process_ended")
+            released += 1
+    return released
+
+
+def _abandoned(transfers: QuerySet[Transfer]) -> list[Transfer]:
+    now = timezone.now()
+    held = transfers.filter(state__in=HELD)
+    return [transfer for transfer in held if is_abandoned(transfer.worker, transfer.lease_until, now)]
+
+
+def _as_read(transfer: Transfer) -> dict[str, Any]:
+    """Finds the row only while nobody changed who holds it, or held it for longer."""
+    names = ("pk", "state", "worker", "lease_until")
+    return {name: getattr(transfer, name) for name in names}
 
 
 def renew_lease(transfer_pk: int, worker: str) -> bool:
@@ -105,74 +191,25 @@ def renew_lease(transfer_pk: int, worker: str) -> bool:
     return held.update(lease_until=timezone.now() + LEASE) == 1
 
 
-class Lease:
-    """Keeps a claimed transfer ours while the block runs, from a thread of its own; sets `stop` where it is lost."""
+class Lease(leases.Lease):
+    """Keeps a claimed transfer ours while the block runs, and sets `cancelled` where somebody asks for its end."""
 
-    def __init__(self, transfer: Transfer, stop: threading.Event) -> None:
-        self._transfer_pk, self._worker = transfer.pk, transfer.worker
-        self._stop = stop
-        self._over = threading.Event()
-        self._is_held = True
-        self.is_lost = False
-        self._thread = threading.Thread(target=self._keep, name=f"lease-{transfer.pk}", daemon=True)
+    def __init__(self, transfer: Transfer) -> None:
+        super().__init__(f"transfer-{transfer.pk}")
+        self._pk, self._worker = transfer.pk, transfer.worker
+        self.cancelled = threading.Event()
+        if transfer.cancel_requested_at is not None:
+            self.cancelled.set()
 
-    def __enter__(self) -> Lease:
-        self._thread.start()
-        return self
+    def look(self) -> bool:
+        """A row that is not there is not committed yet: transfers are never deleted."""
+        found = Transfer.objects.filter(pk=self._pk).values_list("worker", "state", "cancel_requested_at").first()
+        if found is None:
+            return True
+        worker, state, cancel_requested_at = found
+        if cancel_requested_at is not None:
+            self.cancelled.set()
+        return worker == self._worker and state in HELD
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _keep(self) -> None:
-        held_until = time.monotonic() + LEASE.total_seconds()
-        try:
-            while not self._over.wait(RENEWAL_SECONDS):
-                renewed_at = time.monotonic()
-                if self._renew():
-                    held_until = renewed_at + LEASE.total_seconds()
-                elif not self._is_held or time.monotonic() > held_until:
-                    self.is_lost = True
-                    self._stop.set()
-                    return
-        finally:
-            connection.close()
-
-    def _renew(self) -> bool:
-        """A database that is away for a moment costs nothing: the lease outlives two failed renewals."""
-        try:
-            self._is_held = renew_lease(self._transfer_pk, self._worker)
-        except DatabaseError:
-            logger.warning("A lease could not be renewed", extra={"action": "lease_not_renewed"}, exc_info=True)
-            connection.close()
-            return False
-        return self._is_held
-
-
-def _is_abandoned(transfer: Transfer, now: datetime) -> bool:
-    if transfer.lease_until is None or transfer.lease_until < now:
-        return True
-    host, _, rest = transfer.worker.partition("/")
-    namespace, _, process_id = rest.partition("/")
-    is_here = (host, namespace) == (socket.gethostname(), _process_namespace())
-    return is_here and process_id.isdigit() and not _is_alive(int(process_id))
-
-
-def _is_alive(process_id: int) -> bool:
-    try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _process_namespace() -> str:
-    """Process ids of two containers with one host name must not be taken for each other."""
-    try:
-        return Path("/proc/self/ns/pid").readlink().name.strip("pid:[]")
-    except OSError:
-        return "-"
+    def renew(self) -> bool:
+        return renew_lease(self._pk, self._worker) and self.look()

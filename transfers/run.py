@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
@@ -18,6 +18,7 @@ from transfers.probes import DEFAULT_PROBES, PROBES
 from transfers.probes.base import Probe, ProbeContext
 from transfers.progress import Watcher
 from transfers.selection import uids_begun
+from transfers.stopping import AnyOf
 
 RECONNECT = ReconnectPolicy()
 """How a method opens lost associations again."""
@@ -31,8 +32,16 @@ class Run:
     ledger: Ledger
     entries: tuple[ManifestEntry, ...]
     """The whole manifest."""
-    stop: Event
+    halt: Event
+    """This process is to let go of the transfer, as it is: it was told to end, or lost its lease."""
+    cancelled: Event
+    """Nothing more is to be sent; everything else is done to the end."""
     watch: Watcher
+    stop: Event = field(init=False)
+    """What comes before the last byte ends soon after this is set: by a halt, or a cancel."""
+
+    def __post_init__(self) -> None:
+        self.stop = AnyOf(self.halt, self.cancelled)
 
     @property
     def method(self) -> Method:
@@ -53,8 +62,7 @@ class Run:
             within=_import_folder(transfer.batch),
         )
 
-    @property
-    def probe_context(self) -> ProbeContext:
+    def probe_context(self, stop: Event) -> ProbeContext:
         destination = self.transfer.destination
         return ProbeContext(
             endpoint=destination.endpoint,
@@ -62,7 +70,7 @@ class Run:
             # Where nothing was ever sent the destination is asked once: patience would bring nothing to light.
             retry_seconds=destination.probe_retry_seconds if self._may_have_sent else 0,
             may_settle=uids_begun(self.transfer.audit),
-            stop=self.stop,
+            stop=stop,
         )
 
     @property

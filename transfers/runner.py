@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from threading import Event
 
 from django.db import DatabaseError, transaction
@@ -14,12 +15,15 @@ from audit.entries import ManifestEntry
 from audit.ledger import AuditIsSealed, Ledger, entries_of
 from audit.observations import EvidenceKind, Observation
 from transfers import queue
+from transfers.cancelling import CANCELLED, record_cancelled
+from transfers.errors import TransferStopped
 from transfers.models import Attempt, Transfer
-from transfers.preflight import preflight
+from transfers.preflight import find, preflight
 from transfers.progress import Progress, Watcher, watch_nothing
 from transfers.run import Run
 from transfers.selection import uids_maybe_begun
-from transfers.states import TRANSITIONS, State
+from transfers.states import HELD, TRANSITIONS, State
+from transfers.stopping import AnyOf
 
 logger = logging.getLogger(__name__)
 
@@ -36,51 +40,60 @@ _ANSWERS = frozenset(
 )
 
 
-def run_transfer(transfer: Transfer, *, stop: Event | None = None, watch: Watcher = watch_nothing) -> None:
-    """Run a transfer that this process has claimed, until it is finished, interrupted or failed.
+def run_transfer(
+    transfer: Transfer,
+    *,
+    stop: Event | None = None,
+    watch: Watcher = watch_nothing,
+    halted_as: State = State.INTERRUPTED,
+) -> None:
+    """Run a transfer that this process has claimed, until it has ended, waits as a draft, or is let go of.
 
-    `stop`, once set, ends it within seconds as `interrupted`, with everything observed so far saved.
+    `stop`, once set, ends it within seconds as `halted_as`, with everything observed so far saved: interrupted, for
+    whoever gave the command to give it again, or queued, for another worker.
 
     Raises TransferIsHeld where another process took it over meanwhile; any other exception is an error of ours,
     after which the transfer is `failed` and keeps what was observed.
     """
-    stop = stop or Event()
-    lease = queue.Lease(transfer, stop)
+    lease, worker = queue.Lease(transfer), transfer.worker
+    halt = AnyOf(lease.lost, *([stop] if stop else []))
     try:
         with lease:
-            _run(transfer, stop, watch)
+            _run(transfer, halt, lease.cancelled, watch, halted_as)
     except (queue.TransferIsHeld, AuditIsSealed):
-        if lease.is_lost:  # it stopped this run, not whatever the caller does next
-            stop.clear()
         raise queue.TransferIsHeld from None
     except KeyboardInterrupt:
         if State.INTERRUPTED in TRANSITIONS[State(transfer.state)]:
             queue.move(transfer, State.INTERRUPTED)
         raise
     except DatabaseError:
-        _fail(transfer)  # told to whoever runs it
+        _fail(transfer, worker)  # told to whoever runs it
         raise
     except Exception:
         logger.exception("A transfer failed by an error of ours", extra={"action": "transfer_failed"})
-        _fail(transfer)
+        _fail(transfer, worker)
         raise
 
 
-def _fail(transfer: Transfer) -> None:
+def _fail(transfer: Transfer, worker: str) -> None:
     """A transfer that cannot even be moved stays held, and is taken over once this process has ended."""
     with suppress(DatabaseError, queue.TransferIsHeld):
-        transfer.refresh_from_db(fields=["state", "worker"])
+        transfer.refresh_from_db(fields=["state"])  # what it came to may have been undone
+        transfer.worker = worker
         if State.FAILED in TRANSITIONS[State(transfer.state)]:
             queue.move(transfer, State.FAILED)
 
 
-def _run(transfer: Transfer, stop: Event, watch: Watcher) -> None:
+def _run(transfer: Transfer, halt: Event, cancelled: Event, watch: Watcher, halted_as: State) -> None:
     queue.move(transfer, State.PREPARING)
     instances = transfer.audit.instances.order_by("position").iterator()
     entries = tuple(entries_of(instances, transfer.study_instance_uid))
-    run = Run(transfer, Ledger(transfer.audit), entries, stop, watch)
+    run = Run(transfer, Ledger(transfer.audit), entries, halt, cancelled, watch)
     try:
         _run_phases(run)
+        if halt.is_set() and State(transfer.state) in HELD:
+            run.ledger.flush()
+            queue.move(transfer, halted_as)
     except BaseException:
         # What was observed is kept if the database still takes it; the first error is the one to tell.
         with suppress(Exception):
@@ -89,19 +102,34 @@ def _run(transfer: Transfer, stop: Event, watch: Watcher) -> None:
 
 
 def _run_phases(run: Run) -> None:
-    transfer, stop = run.transfer, run.stop
+    transfer = run.transfer
     end_abandoned_attempts(run)
-    if transfer.sends:
-        to_send = preflight(run)
-        if to_send and not stop.is_set():
-            send(run, to_send)
-    if transfer.verify != "none" and not stop.is_set():
-        verify(run)
-    if stop.is_set():
-        run.ledger.flush()
-        queue.move(transfer, State.INTERRUPTED)
+    if transfer.sends and not run.stop.is_set():
+        if transfer.stops_before_sending:
+            ask(run)
+        else:
+            send_what_is_to_be_sent(run)
+    if State(transfer.state) is State.DRAFT or run.halt.is_set():
         return
-    close(run)
+    if transfer.sends and run.cancelled.is_set():
+        record_cancelled(run.ledger)
+    if transfer.verify != "none":
+        verify(run)
+    if not run.halt.is_set():
+        close(run)
+
+
+def ask(run: Run) -> None:
+    """Find out what would happen, and wait for somebody to start it; unless it is stopped meanwhile."""
+    findings = find(run)
+    if not run.stop.is_set() and not queue.leave_as_draft(run.transfer, findings):
+        run.cancelled.set()
+
+
+def send_what_is_to_be_sent(run: Run) -> None:
+    to_send = preflight(run)
+    if to_send and not run.stop.is_set():
+        send(run, to_send)
 
 
 def end_abandoned_attempts(run: Run) -> None:
@@ -133,7 +161,7 @@ def send(run: Run, entries: Sequence[ManifestEntry]) -> None:
     done = done_bytes = 0
     for seen in run.method.send(entries, run.send_context):
         if isinstance(seen, Observation):
-            run.ledger.record(seen)
+            run.ledger.record(_explained(run, seen))
             if seen.kind in _ANSWERS and not seen.detail.get("will_be_sent_again"):
                 done += 1
                 done_bytes += sizes[seen.sop_instance_uid]
@@ -146,12 +174,20 @@ def send(run: Run, entries: Sequence[ManifestEntry]) -> None:
     Attempt.objects.filter(pk=attempt.pk).update(ended_at=timezone.now())
 
 
+def _explained(run: Run, seen: Observation) -> Observation:
+    """What was not sent for a cancel says so, and not that the same send continues it."""
+    is_stopped = seen.kind is EvidenceKind.NOT_SENT and seen.detail.get("code") == TransferStopped.code
+    if is_stopped and run.cancelled.is_set() and not run.halt.is_set():
+        return replace(seen, detail=CANCELLED)
+    return seen
+
+
 def verify(run: Run) -> None:
     """Ask the destination about every instance of the manifest, over an association of its own."""
     queue.move(run.transfer, State.VERIFYING)
     run.ledger.begin_round()
     done = 0
-    for seen in run.probe.verify(run.entries, run.probe_context):
+    for seen in run.probe.verify(run.entries, run.probe_context(run.halt)):
         if isinstance(seen, Observation):
             run.ledger.record(seen)
             done += 1
@@ -163,7 +199,7 @@ def verify(run: Run) -> None:
 
 
 def close(run: Run) -> None:
-    """Judge, seal and finish, all of it or nothing, and only while this process holds the transfer."""
+    """Judge, seal and end, all of it or nothing, and only while this process holds the transfer."""
     with transaction.atomic():
         run.ledger.close()
-        queue.move(run.transfer, State.FINISHED)
+        queue.end(run.transfer)

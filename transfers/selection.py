@@ -41,10 +41,16 @@ def uids_maybe_begun(audit: Audit) -> list[str]:
 
 
 def uids_without_evidence(audit: Audit) -> list[str]:
-    """What nothing is known of yet, in the whole chain."""
-    known = Evidence.objects.filter(instance__audit__in=audit.chain()).values("instance__sop_instance_uid")
-    rows = audit.instances.exclude(sop_instance_uid__in=known).order_by("position")
-    return list(rows.values_list("sop_instance_uid", flat=True))
+    """What nothing is known of yet, in the whole chain, but that a run was stopped before it came to it."""
+    rows = Evidence.objects.filter(instance__audit__in=audit.chain())
+    # By its detail only in Python: databases differ in how they look into JSON.
+    known = {
+        uid
+        for uid, kind, detail in rows.values_list("instance__sop_instance_uid", "kind", "detail").iterator()
+        if kind != EvidenceKind.NOT_SENT or detail.get("code") != TransferStopped.code
+    }
+    uids = audit.instances.order_by("position").values_list("sop_instance_uid", flat=True)
+    return [uid for uid in uids if uid not in known]
 
 
 def _instance_ids(audit: Audit, *kinds: EvidenceKind) -> list[int]:

@@ -13,11 +13,10 @@ from django.utils import timezone
 from audit.entries import StudyManifest
 from audit.judgements import InstanceVerdict, StudyVerdict
 from audit.ledger import AskedAt, Ledger, continue_audit, open_audit
-from audit.observations import EvidenceKind, Observation
 from transfers import queue
+from transfers.cancelling import record_cancelled
 from transfers.doorbell import ring_worker
 from transfers.models import Batch, Destination, Transfer
-from transfers.selection import uids_without_evidence
 from transfers.states import HELD, TERMINAL, State
 
 
@@ -203,11 +202,7 @@ def cancel(transfer: Transfer, by: str = "") -> None:
 def _seal_unsent(transfer: Transfer) -> None:
     """Nobody holds it, so nothing of it is under way: what has no evidence yet was not sent."""
     ledger = Ledger(transfer.audit)
-    ledger.begin_round()
-    now = timezone.now()
-    detail = {"code": "cancelled", "reason": "Cancelled before it was sent"}
-    for uid in uids_without_evidence(transfer.audit):
-        ledger.record(Observation(uid, EvidenceKind.NOT_SENT, now, detail))
+    record_cancelled(ledger)
     ledger.close()
 
 

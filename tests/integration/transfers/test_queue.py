@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from transfers import queue
+from transfers import leases, queue
 from transfers.models import Transfer
 from transfers.states import HELD, TRANSITIONS, State
 
@@ -113,15 +112,14 @@ def test_a_lease_is_renewed_only_by_its_holder(create: Create) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_lost_lease_stops_the_work(create: Create, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "RENEWAL_SECONDS", 0.01)
+    monkeypatch.setattr(leases, "LOOK_SECONDS", 0.01)
     transfer = create()
     Transfer.objects.filter(pk=transfer.pk).update(worker="other")
-    stop = threading.Event()
 
-    with queue.Lease(transfer, stop):
-        is_stopped = stop.wait(5)
+    with queue.Lease(transfer) as lease:
+        is_lost = lease.lost.wait(5)
 
-    assert is_stopped
+    assert is_lost
 
 
 @pytest.mark.parametrize("state", sorted(HELD))

@@ -1,0 +1,189 @@
+"""Reads one claimed batch: its input becomes one transfer a study, and what was skipped is kept with its reason."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import NamedTuple
+
+from django.db import Error, connection, transaction
+from django.utils import timezone
+
+from audit.chunks import chunks
+from audit.entries import InputManifest, Skipped
+from audit.escaping import printable
+from audit.inputs import InputUnreadable
+from audit.manifest import read_input
+from transfers import batch_queue, services
+from transfers.batch_queue import BatchHasMoved, move_batch, note_files_read
+from transfers.doorbell import ring_pages, ring_worker
+from transfers.errors import TransferError
+from transfers.import_roots import root_by_name
+from transfers.models import Batch, SkippedFile
+from transfers.states import BatchState
+from transfers.stopping import AnyOf
+from transfers.uploads import path_of
+
+logger = logging.getLogger(__name__)
+
+NOTED_SECONDS = 1.0
+"""How often it is written down how many files were read."""
+
+
+class BatchFailed(TransferError):
+    """No transfer could be made of this batch."""
+
+    code = "batch_failed"
+
+
+class NoInstances(BatchFailed):
+    """It holds no readable DICOM instance. The list of what was skipped says why; choose other files."""
+
+    code = "no_instances"
+
+
+class InputNotRead(BatchFailed):
+    """The input could not be read. Check that it is still there and readable on this machine, and submit it again."""
+
+    code = "input_not_read"
+
+
+class NotWrittenDown(BatchFailed):
+    """The database could not take what was read. Check that it runs and its disk is not full, and submit it again."""
+
+    code = "database_failed"
+
+
+class OurError(BatchFailed):
+    """An error of ours kept it from being read. The log of the worker says more."""
+
+    code = "our_error"
+
+
+class _Halted(Exception):
+    """This process is to let go of the batch."""
+
+
+class _Input(NamedTuple):
+    paths: Sequence[Path]
+    within: Path | None
+    shown: Callable[[str], str]
+    """Makes of a text with paths of ours one with the names that whoever submitted them knows."""
+
+
+def read_batch(batch: Batch, *, stop: Event | None = None) -> None:
+    """Read a batch that this process has claimed, and make its transfers: all of them, or none.
+
+    `stop`, once set, puts it back into the queue. Whatever goes wrong is told by its state and error; a batch that was
+    discarded meanwhile, or taken over by another process, is left as it is.
+    """
+    lease, worker = batch_queue.Lease(batch), batch.worker
+    halt = AnyOf(lease.lost, *([stop] if stop else []))
+    try:
+        with lease:
+            _read(batch, halt)
+    except BatchHasMoved:
+        return
+    except _Halted:
+        with suppress(BatchHasMoved):
+            move_batch(batch, BatchState.QUEUED, files_read=0)
+    except TransferError as error:
+        _fail(batch, worker, error)
+    except InputUnreadable as error:
+        _fail(batch, worker, InputNotRead(), cause=error)
+    except OSError as error:
+        _fail(batch, worker, InputNotRead(f"{InputNotRead()} ({error.strerror or type(error).__name__})"), cause=error)
+    except Error as error:
+        _fail(batch, worker, NotWrittenDown(), cause=error)
+    except Exception as error:  # noqa: BLE001  it is logged
+        _fail(batch, worker, OurError(), cause=error)
+
+
+def _read(batch: Batch, halt: Event) -> None:
+    found = _input_of(batch)
+    progress = _Progress(batch, halt)
+    manifest = read_input([str(path) for path in found.paths], progress=progress, within=found.within)
+    if halt.is_set():
+        raise _Halted
+    skipped = [Skipped(found.shown(each.path), each.kind, found.shown(each.reason)) for each in manifest.skipped]
+    with transaction.atomic():
+        _make(batch, manifest, skipped, progress.count)
+    ring_worker()
+
+
+def _make(batch: Batch, manifest: InputManifest, skipped: Sequence[Skipped], files_read: int) -> None:
+    read = {"files_read": files_read, "read_at": timezone.now()}
+    if manifest.studies:
+        move_batch(batch, BatchState.STARTED if batch.starts else BatchState.ASKING, **read)
+    else:
+        move_batch(batch, BatchState.FAILED, error_code=NoInstances.code, error=str(NoInstances()), **read)
+    rows = [SkippedFile(batch=batch, path=each.path, kind=each.kind, reason=each.reason) for each in skipped]
+    for chunk in chunks(rows):
+        SkippedFile.objects.bulk_create(chunk)
+    for study in manifest.studies:
+        services.create_transfer(
+            study,
+            destination=batch.destination,
+            method=batch.method,
+            verify=batch.verify,
+            options=batch.options,
+            send_what_can=batch.send_what_can,
+            files_left_out=manifest.left_out,
+            batch=batch,
+        )
+
+
+def _input_of(batch: Batch) -> _Input:
+    """Raises PathNotAllowed where the path is under no import folder any more."""
+    if batch.path:
+        path = Path(batch.path)
+        return _Input([path], root_by_name(path), partial(_relative, path))
+    uploads = list(batch.uploads.order_by("pk"))
+    names = {printable(str(path_of(upload))): printable(upload.name) for upload in uploads}
+    pattern = re.compile("|".join(map(re.escape, names)))
+    return _Input([path_of(upload) for upload in uploads], None, partial(pattern.sub, lambda found: names[found[0]]))
+
+
+def _relative(folder: Path, text: str) -> str:
+    return text.replace(printable(f"{folder}/"), "").replace(printable(str(folder)), printable(folder.name))
+
+
+class _Progress:
+    """Counts what was read, and writes it down about once a second. Raises _Halted once the reader is to end."""
+
+    def __init__(self, batch: Batch, halt: Event) -> None:
+        self.count = 0
+        self._batch, self._halt = batch, halt
+        self._noted_at = time.monotonic()
+
+    def __call__(self, count: int) -> None:
+        self.count = count
+        if self._halt.is_set():
+            raise _Halted
+        now = time.monotonic()
+        if now - self._noted_at >= NOTED_SECONDS:
+            self._noted_at = now
+            self._note()
+
+    def _note(self) -> None:
+        try:
+            note_files_read(self._batch, self.count)
+        except Error:  # away for a moment, which the lease outlives
+            connection.close()
+        ring_pages()
+
+
+def _fail(batch: Batch, worker: str, error: TransferError, *, cause: Exception | None = None) -> None:
+    """A batch that cannot even be moved stays held, and is read again once its lease has run out."""
+    if cause is not None:
+        logger.error("A batch could not be read", extra={"action": "batch_failed", "code": error.code}, exc_info=cause)
+    with suppress(Error, BatchHasMoved):
+        batch.refresh_from_db(fields=["state"])  # what it came to may have been undone
+        batch.worker = worker
+        move_batch(batch, BatchState.FAILED, error_code=error.code, error=str(error), read_at=timezone.now())

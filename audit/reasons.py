@@ -60,7 +60,7 @@ _CONFIRMED_BY = {
     Ground.ACKNOWLEDGED: "acknowledged, and this destination is declared to answer only after saving",
 }
 
-OTHERWISE = {
+_OTHERWISE = {
     Ground.DIFFERENT: "with other content at the destination",
     Ground.CONFLICT: "with other content at the destination before anything was sent",
     Ground.ABSENT: "not found at the destination",
@@ -146,7 +146,7 @@ def _rest(findings: StudyFindings) -> str:
         ),
         key=lambda pair: (-pair[0], pair[1]),
     )
-    return ", ".join(f"{count:,} {OTHERWISE[ground]}{_because(findings, ground)}" for count, ground in rest)
+    return ", ".join(f"{count:,} {_OTHERWISE[ground]}{_because(findings, ground)}" for count, ground in rest)
 
 
 def _because(findings: StudyFindings, ground: Ground) -> str:

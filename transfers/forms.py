@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 
 from audit.judgements import StudyVerdict
+from transfers.instance_listing import InstanceFilters
 from transfers.listing import Show, TransferFilters
 from transfers.models import Destination
 from transfers.states import State
@@ -66,3 +67,47 @@ class TransferFilterForm(forms.Form):
             until=found.get("until"),
             text=found.get("q", ""),
         )
+
+
+class InstanceFilterForm(forms.Form):
+    """Filters of the table of instances; those that links set and no field shows are hidden fields."""
+
+    q = forms.CharField(
+        required=False,
+        max_length=TEXT_LENGTH,
+        label="SOP Instance UID, or a part of it",
+        widget=forms.TextInput(
+            attrs={"type": "search", "placeholder": "SOP Instance UID, or a part of it", "autocomplete": "off"}
+        ),
+    )
+    verdict = forms.CharField(required=False, widget=forms.HiddenInput)
+    ground = forms.CharField(required=False, widget=forms.HiddenInput)
+    code = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
+    series = forms.CharField(required=False, max_length=TEXT_LENGTH, widget=forms.HiddenInput)
+    missing = forms.ChoiceField(
+        required=False,
+        label="Missing step",
+        choices=[
+            ("", "Any step"),
+            ("sent", "Not sent"),
+            ("acknowledged", "Not acknowledged"),
+            ("present", "Not found at the destination"),
+        ],
+    )
+
+    def filters(self) -> InstanceFilters:
+        self.is_valid()
+        found = self.cleaned_data
+        return InstanceFilters(
+            verdict=found.get("verdict", ""),
+            ground=found.get("ground", ""),
+            missing=found.get("missing", ""),
+            code=found.get("code", ""),
+            series=found.get("series", ""),
+            text=found.get("q", ""),
+        )
+
+    def from_position(self) -> int:
+        """From 0; the address counts from 1, as people do."""
+        text = self.data.get("from", "")
+        return max(0, int(text) - 1) if text.isascii() and text.isdigit() and len(text) < 10 else 0

@@ -13,20 +13,12 @@ from pydicom.uid import UID
 from audit.judgements import Ground, InstanceVerdict
 from audit.models import Audit, Evidence, InstanceAudit
 from audit.observations import EvidenceKind
-from audit.reasons import OTHERWISE
+from audit.plain_words import GROUND_WORDS, KIND_WORDS, what_was_said
 from audit.tallies import STEPS
 from transfers.funnel import Step
 
 PAGE_ROWS = 100
 Instances = QuerySet[InstanceAudit, InstanceAudit]
-
-_CONFIRMED_WORDS: Mapping[Ground, str] = {
-    Ground.IDENTICAL: "read back, and identical",
-    Ground.EQUIVALENT: "read back, with the same content",
-    Ground.PRESENT: "found at the destination",
-    Ground.COMMITTED: "committed by the destination",
-    Ground.ACKNOWLEDGED: "acknowledged, which is taken as proof here",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,22 +94,20 @@ def _row(instance: InstanceAudit, evidence: list[dict[str, Any]], live: Mapping[
         "why": why(instance) if verdict != InstanceVerdict.PENDING else _latest(evidence),
         "code": code,
         "said": said,
-        "evidence": [{"at": each["at"], "kind": each["kind"], "text": _in_words(each["detail"])} for each in evidence],
+        "evidence": [
+            {"at": each["at"], "kind": KIND_WORDS[each["kind"]], "text": _in_words(each["detail"])} for each in evidence
+        ],
     }
 
 
 def why(instance: InstanceAudit) -> str:
     """The ground of its verdict, in plain words."""
-    ground = Ground(instance.ground)
-    if instance.verdict == InstanceVerdict.CONFIRMED:
-        words = _CONFIRMED_WORDS[ground]
-    else:
-        words = OTHERWISE[ground]
+    words = GROUND_WORDS[Ground(instance.ground)]
     return f"{words} (proofs contradict each other)" if instance.is_contradiction else words
 
 
 def _latest(evidence: Sequence[Mapping[str, Any]]) -> str:
-    return str(evidence[-1]["kind"]) if evidence else "waits"
+    return KIND_WORDS[evidence[-1]["kind"]] if evidence else "Waits"
 
 
 def _code_of(evidence: Iterable[Mapping[str, Any]]) -> tuple[str, str]:
@@ -130,19 +120,13 @@ def _code_of(evidence: Iterable[Mapping[str, Any]]) -> tuple[str, str]:
 
 
 def _in_words(detail: Mapping[str, Any]) -> str:
-    """What was said with it: the status code and its meaning, the peer's comment, or our reason."""
-    parts = []
-    if code := detail.get("status_code"):
-        parts.append(f"{code} {detail.get('meaning', '')}".strip())
-    if comment := detail.get("error_comment"):
-        parts.append(f"“{comment}”")
-    if reason := detail.get("reason"):
-        parts.append(str(reason))
+    """What was said with it, and what else one may want to know of it."""
+    parts = [what_was_said(detail)]
     if detail.get("will_be_sent_again"):
         parts.append("it was sent again")
     if sha256 := detail.get("sha256"):
         parts.append(f"SHA-256 {sha256}")
-    return " · ".join(parts)
+    return " · ".join(filter(None, parts))
 
 
 def _uids_with(audit: Audit, step: str) -> Any:
@@ -159,5 +143,5 @@ def _evidence_of(audit: Audit, instances: Sequence[InstanceAudit]) -> defaultdic
     )
     columns = ("instance__sop_instance_uid", "kind", "at", "detail")
     for uid, kind, at, detail in rows.order_by("round", "id").values_list(*columns):
-        by_uid[uid].append({"kind": kind, "at": at, "detail": detail})
+        by_uid[uid].append({"kind": EvidenceKind(kind), "at": at, "detail": detail})
     return by_uid

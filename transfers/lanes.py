@@ -82,7 +82,7 @@ def _lane(number: int, run: _Run, sendings: Sequence[Sending], longest: float, n
             continue
         kind, word = _PARTS[phase.after]
         seconds = (end - phase.at).total_seconds()
-        label = _sent_text(sendings, phase.at, end, seconds) if phase.after is State.SENDING else word
+        label = _sent_text(sendings, phase.at, end) if phase.after is State.SENDING else word
         label = label or word
         text = label if label.startswith("sent ") else f"{label} {duration_text(seconds)}"
         x = round((phase.at - run.began_at).total_seconds() / longest * LANE)
@@ -96,7 +96,7 @@ def _lane(number: int, run: _Run, sendings: Sequence[Sending], longest: float, n
     return {"number": number, "started_at": run.began_at, "text": " · ".join(words), "parts": parts}
 
 
-def _sent_text(sendings: Sequence[Sending], start: datetime, end: datetime, seconds: float) -> str:
+def _sent_text(sendings: Sequence[Sending], start: datetime, end: datetime) -> str:
     """ "sent 412 in 1.1 s (374/s, 9.1 MB/s)": of the attempt that began in that time."""
     found = next((each for each in sendings if start <= each.started_at <= end), None)
     if found is None:

@@ -78,7 +78,7 @@ def matching(filters: TransferFilters) -> Transfers:
         transfers = transfers.filter(created_at__gte=_midnight(filters.since))
     if filters.until:
         transfers = transfers.filter(created_at__lt=_midnight(filters.until) + timedelta(days=1))
-    return transfers.filter(_about(filters.text)) if filters.text.strip() else transfers
+    return transfers.filter(about(filters.text)) if filters.text.strip() else transfers
 
 
 def needing_attention() -> Q:
@@ -133,7 +133,7 @@ def _key(public_id: UUID) -> int | None:
     return Transfer.objects.filter(public_id=public_id).values_list("pk", flat=True).first()
 
 
-def _about(text: str) -> Q:
+def about(text: str) -> Q:
     """Words of the description, all of them; or the beginning of a Study Instance UID; or a transfer's id."""
     words = text.split()
     if len(words) == 1:

@@ -1,4 +1,4 @@
-"""What a fault means and what to do about it, by the status code (PS3.4 B.2.3, PS3.7 Annex C) or by the ground. Pure."""
+"""What a fault means and what to do about it, by status code (PS3.4 B.2.3, PS3.7 Annex C) or by ground. Pure."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ _TITLES: Mapping[Ground, str] = {
 
 _BY_GROUND: Mapping[Ground, str] = {
     Ground.DIFFERENT: "The destination holds something else under this UID. Decide there which of the two is right.",
-    Ground.CONFLICT: "The destination held something else under this UID before. Decide there which of the two is right.",
-    Ground.ABSENT: "The destination does not list it, asked twice and by name. Look for a filter there (in an Orthanc, a "
-    "ReceivedInstanceFilter) and at its log of that time; then resend.",
+    Ground.CONFLICT: "The destination held something else under this UID before. Decide there which one is right.",
+    Ground.ABSENT: "The destination does not list it, asked twice and by name. Look for a filter there (in an Orthanc, "
+    "a ReceivedInstanceFilter) and at its log of that time; then resend.",
     Ground.COMMITMENT_REFUSED: "The destination says that it does not hold it. Look at its log, then resend.",
     Ground.REFUSED: "The destination's log says why. Resend once that is mended.",
     Ground.NOT_SENT: "Resend once the reason is mended.",
@@ -63,7 +63,7 @@ _BY_GROUND: Mapping[Ground, str] = {
     Ground.WAS_THERE_BEFORE: "An archive answers success for a UID that it has, and keeps the old content. Only a "
     "comparison of the content can settle it.",
     Ground.OTHER_CONTENT_SENT: "Which of the two the destination keeps is not known. Only a comparison can settle it.",
-    Ground.LISTED_THOUGH_NOT_OURS: "It may be there from elsewhere, with other content. Resend, so that it is answered.",
+    Ground.LISTED_THOUGH_NOT_OURS: "It may be from elsewhere, with other content. Resend, so that it is answered.",
     Ground.ACKNOWLEDGED_ONLY: "The destination could not be asked, or was not. Verify again.",
     Ground.ANSWER_UNCLEAR: "The answer says neither yes nor no. Verify again.",
     Ground.NO_ANSWER: "The connection was lost before the answer. Verify again, or resend.",

@@ -60,8 +60,12 @@ def _was_there_before(detail: Detail) -> Told:
 def _association_opened(detail: Detail) -> Told:
     if asked := detail.get("asked"):
         return Told("Association opened to ask", str(asked))
+    return Told(_numbered("Association opened", detail), _contexts(detail))
+
+
+def _contexts(detail: Detail) -> str:
     accepted, rejected = detail.get("accepted_contexts", 0), detail.get("rejected_contexts", 0)
-    return Told(_numbered("Association opened", detail), f"{accepted} presentation contexts accepted, {rejected} not")
+    return f"{accepted} presentation contexts accepted, {rejected} not"
 
 
 def _list_finished(detail: Detail) -> Told:
@@ -93,7 +97,7 @@ TELLERS: Mapping[str, Callable[[Detail], Told]] = {
     "preflight_failed": _fault("The destination could not be asked before sending"),
     "preflight_association": lambda detail: Told(
         "Asked what the destination takes",
-        f"{detail.get('accepted_contexts', 0)} presentation contexts accepted, {detail.get('rejected_contexts', 0)} not",
+        _contexts(detail),
     ),
     "association_opened": _association_opened,
     "association_released": lambda detail: Told(

@@ -37,7 +37,7 @@ _UNITS = ("B", "KB", "MB", "GB", "TB")
 def size_text(size_bytes: float) -> str:
     """In powers of a thousand, as disks and networks are sold: "3.6 MB"."""
     size, unit = float(size_bytes), 0
-    while size >= 999.95 and unit < len(_UNITS) - 1:  # noqa: PLR2004
+    while size >= 999.95 and unit < len(_UNITS) - 1:
         size, unit = size / 1000, unit + 1
     return f"{size:,.0f}{NO_BREAK}{_UNITS[unit]}" if unit == 0 else f"{size:,.1f}{NO_BREAK}{_UNITS[unit]}"
 
@@ -49,7 +49,7 @@ def count_text(count: int, noun: str) -> str:
 
 def duration_text(seconds: float) -> str:
     """ "0.4 s", "41 s", "3 min 12 s", "2 h 5 min"."""
-    if seconds < 10:  # noqa: PLR2004
+    if seconds < 10:
         return f"{seconds:.1f}{NO_BREAK}s"
     minutes, rest = divmod(round(seconds), 60)
     if not minutes:

@@ -1,0 +1,73 @@
+"""What a transfer was done with, and what its method can prove, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from transfers.ceilings import ceiling
+from transfers.methods import METHODS
+from transfers.models import Transfer
+from transfers.wording import method_text
+
+
+def settings_of(transfer: Transfer) -> list[dict[str, Any]]:
+    """As `templates/transfers/_settings.html` wants them. What an audit weighs is as it was at that time."""
+    return list(_settings(transfer))
+
+
+def proves_of(transfer: Transfer) -> list[dict[str, str]]:
+    """As `templates/transfers/_proves.html` wants them."""
+    best = ceiling(transfer.method, transfer.destination.policy, transfer.verify)
+    method = METHODS.get(transfer.method or "")
+    may_trust = method is not None and method.destination_may_trust_stable_study
+    on_its_word = transfer.audit.acknowledgement_means_stored
+    return [
+        {"term": "Best verdict", "text": f"{best.verdict.replace('-', ' ')}. {best.sentence}"},
+        {
+            "term": "StableStudy",
+            "text": "may be trusted by the destination, if the study is committed"
+            if may_trust
+            else "cannot be trusted by the destination: the study arrives instance by instance",
+        },
+        {
+            "term": "On its word",
+            "text": "taken: it is declared to answer only after saving"
+            if on_its_word
+            else "not taken: an acknowledgement alone is no proof here",
+        },
+    ]
+
+
+def _settings(transfer: Transfer) -> Iterator[dict[str, Any]]:
+    destination, audit = transfer.destination, transfer.audit
+    endpoint = destination.endpoint
+    yield _code("Address", audit.destination_address)
+    if audit.destination_address != destination.address:
+        yield _text("Since then", f"the destination was pointed to {destination.address}")
+    yield _code("Calling AE title", endpoint.calling_ae_title)
+    yield _text("Method", method_text(transfer.method))
+    for name, value in transfer.options.items():
+        yield _text(f"Option {name}", str(value))
+    yield _text("Associations", str(transfer.options.get("associations") or destination.associations))
+    settles = f", after up to {destination.presence_settle_seconds:g} s to settle"
+    yield _text("Verify", transfer.verify + (settles if transfer.verify != "none" else ""))
+    yield _text("TLS", f"{destination.tls_minimum_version} or newer" if destination.tls_enabled else "no")
+    timeouts = endpoint.timeouts
+    yield _text(
+        "Time-outs",
+        f"connect {timeouts.connect_seconds:g} s, ACSE {timeouts.acse_seconds:g} s, "
+        f"DIMSE {timeouts.dimse_seconds:g} s, network {timeouts.network_seconds:g} s",
+    )
+    yield _text("Send what can be sent", "yes" if transfer.send_what_can else "no")
+    yield _text("Same UID means same content", "yes" if audit.same_uid_means_same_content else "no")
+    by = transfer.batch.created_by.get_username() if transfer.batch else "the command line"
+    yield _text("Submitted by", by)
+
+
+def _text(term: str, text: str) -> dict[str, Any]:
+    return {"term": term, "text": text, "is_code": False}
+
+
+def _code(term: str, text: str) -> dict[str, Any]:
+    return {"term": term, "text": text, "is_code": True}

@@ -1,0 +1,18 @@
+"""The addresses of the pages."""
+
+from __future__ import annotations
+
+from django.urls import path
+from django.views.generic import RedirectView
+
+from transfers.views import transfer, transfers
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="transfers")),
+    path("transfers/", transfers.transfer_list, name="transfers"),
+    path("transfers/<uuid:public_id>/", transfer.transfer_page, name="transfer"),
+    path("transfers/<uuid:public_id>/part/<slug:name>/", transfer.transfer_fragment, name="transfer-fragment"),
+    path("transfers/<uuid:public_id>/cancel/", transfer.cancel, name="transfer-cancel"),
+    path("transfers/<uuid:public_id>/retry/", transfer.retry, name="transfer-retry"),
+    path("transfers/<uuid:public_id>/verify/", transfer.verify, name="transfer-verify"),
+]

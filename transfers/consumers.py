@@ -126,4 +126,4 @@ class TransferConsumer(LiveConsumer):
 
 class TransfersConsumer(LiveConsumer):
     async def subscribe(self) -> Subscription | None:
-        return hub().watch_list(self.since)
+        return hub().watch_list()

@@ -101,12 +101,13 @@ class TransfersSnapshot(TypedDict):
 
 
 class TransfersChanged(TypedDict):
-    """Every transfer that changed or is new."""
+    """Every transfer that changed or is new; created are those that nobody was told of before."""
 
     type: Literal["transfers.changed"]
     revision: int
     previous: int
     totals: Totals
+    created: list[str]
     transfers: list[ListedTransfer]
 
 

@@ -75,10 +75,11 @@ class Hub:
             self._feeds[public_id] = Feed(WatchedTransfer(public_id, self._audits))
         return self._join(self._feeds[public_id], since)
 
-    def watch_list(self, since: int | None = None) -> Subscription:
+    def watch_list(self) -> Subscription:
+        """Its revisions are of this process: whoever comes back gets a new snapshot."""
         if None not in self._feeds:
             self._feeds[None] = Feed(WatchedList(self._audits))
-        return self._join(self._feeds[None], since)
+        return self._join(self._feeds[None], None)
 
     async def end(self) -> None:
         """Send everybody away and stop."""

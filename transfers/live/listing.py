@@ -58,6 +58,8 @@ class WatchedList:
         """Those that run."""
         self._listed: dict[int, ListedTransfer] = {}
         """As told: the newest, those that run, and those that moved just now."""
+        self._newest = 0
+        """Of those that anybody was told of."""
         self._totals = _NONE
         self._counted_on: datetime | None = None
         self._progress_told_at = 0.0
@@ -71,11 +73,13 @@ class WatchedList:
         """Look for what changed; returns what there is to tell, if anything. The first look tells nothing."""
         is_first, previous = self._revision == 0, self._revision
         told = self._look_at_transfers(now)
-        has_other_totals = self._count(told)
+        has_other_totals = self._count(list(told.values()))
         if not (is_first or told or has_other_totals):
             return None
         self._revision = max(self._revision + 1, time.time_ns() // 1_000_000)
-        return None if is_first else self._changed(previous, told)
+        created = [pk for pk in told if pk > self._newest]
+        self._newest = max([self._newest, *created])
+        return None if is_first else self._changed(previous, told, created)
 
     def snapshot(self) -> TransfersSnapshot:
         newest_first = [self._listed[pk] for pk in sorted(self._listed, reverse=True)]
@@ -88,18 +92,19 @@ class WatchedList:
 
     def unchanged(self) -> TransfersChanged:
         """For whoever comes back and has missed nothing."""
-        return self._changed(self._revision, [])
+        return self._changed(self._revision, {}, [])
 
-    def _changed(self, previous: int, told: list[ListedTransfer]) -> TransfersChanged:
+    def _changed(self, previous: int, told: Mapping[int, ListedTransfer], created: list[int]) -> TransfersChanged:
         return {
             "type": "transfers.changed",
             "revision": self._revision,
             "previous": previous,
             "totals": self._totals,
-            "transfers": told,
+            "created": [told[pk]["id"] for pk in created],
+            "transfers": list(told.values()),
         }
 
-    def _look_at_transfers(self, now: float) -> list[ListedTransfer]:
+    def _look_at_transfers(self, now: float) -> dict[int, ListedTransfer]:
         """Those of which something else is to be told than before, the newest first."""
         moved = self._events.look(now)
         revisions = rows.revisions_of_newest(NEWEST) | rows.revisions_of(state__in=HELD)
@@ -109,7 +114,7 @@ class WatchedList:
         listed = self._list(self._with_progress(changed, now), now)
         told = {pk: each for pk, each in listed.items() if self._listed.get(pk) != each}
         self._listed |= told
-        return [told[pk] for pk in sorted(told, reverse=True)]
+        return {pk: told[pk] for pk in sorted(told, reverse=True)}
 
     def _revision_told(self, pk: int) -> int:
         return self._listed[pk]["revision"] if pk in self._listed else -1

@@ -1,0 +1,122 @@
+/**
+ * Keeps a page up to date: it opens the websocket that the body names (data-live-socket), writes numbers as they are
+ * told, and has htmx fetch the fragments whose words change ("live:…" on the body). docs/websocket.md has the messages.
+ */
+import { patchCells, patchCounts, patchTransfer } from "./patch.js";
+
+const FRAGMENTS = ["summary", "grid", "instances", "timeline", "attempts", "list"];
+const [LOGGED_OUT, NOT_FOUND] = [4401, 4404];
+const RETRY_MILLISECONDS = { first: 500, longest: 10_000 };
+const STALE_MILLISECONDS = 2_000;
+const TEXTS = { live: "Live", reconnecting: "Reconnecting", offline: "Offline", off: "Reload to update" };
+
+const body = document.body;
+const known = new Map();
+const fetching = new Set();
+let socket, revision, retry, stale, events;
+let [cells, failures] = ["", 0];
+
+function connect() {
+  clearTimeout(retry);
+  socket?.close();
+  const address = new URL(body.dataset.liveSocket, location.href);
+  address.protocol = address.protocol.replace("http", "ws");
+  if (revision !== undefined) address.searchParams.set("since", revision);
+  const own = (socket = new WebSocket(address));
+  own.addEventListener("message", (event) => own === socket && hear(JSON.parse(event.data)));
+  own.addEventListener("close", (event) => own === socket && lose(event.code));
+}
+
+function lose(code) {
+  socket = undefined;
+  if (code === LOGGED_OUT) return mark("logged-out");
+  if (code === NOT_FOUND) return mark("off");
+  mark(navigator.onLine ? "reconnecting" : "offline");
+  const wait = Math.min(RETRY_MILLISECONDS.longest, RETRY_MILLISECONDS.first * 2 ** failures);
+  failures += 1;
+  retry = setTimeout(connect, wait * (0.5 + Math.random() / 2));
+}
+
+/** Say whether what is shown is kept up to date; `data-stale` on the body once it has not been for a while. */
+function mark(state) {
+  clearTimeout(stale);
+  if (state === "live") delete body.dataset.stale;
+  else stale = setTimeout(() => (body.dataset.stale = ""), STALE_MILLISECONDS);
+  for (const element of document.querySelectorAll("[data-live-mark]")) {
+    if (element.dataset.state === state) continue;
+    element.dataset.state = state;
+    element.replaceChildren(state === "logged-out" ? linkToLogin() : TEXTS[state]);
+  }
+}
+
+/** To this page, which asks for the login first. */
+function linkToLogin() {
+  const link = document.createElement("a");
+  link.href = location.href;
+  link.textContent = "Logged out: log in";
+  return link;
+}
+
+function hear(told) {
+  if (told.type === "ended") return;
+  if (told.previous > revision) {
+    revision = undefined;
+    return connect();
+  }
+  const isAgain = revision === undefined ? known.size > 0 : told.type.endsWith(".snapshot");
+  revision = told.revision;
+  failures = 0;
+  mark("live");
+  const hasNews = told.type.startsWith("transfers.") ? hearList(told) : hearTransfer(told);
+  if (hasNews || isAgain) FRAGMENTS.forEach(fetchAgain);
+}
+
+function hearTransfer(told) {
+  const hasNews = isNews(told);
+  if (events !== undefined && events !== told.events) fetchAgain("timeline");
+  events = told.events;
+  cells = typeof told.cells === "string" ? told.cells : told.cells.reduce(replaceCells, cells);
+  patchTransfer(told);
+  patchCells(cells);
+  return hasNews;
+}
+
+function hearList(told) {
+  const hasNews = told.transfers.filter(isNews).length > 0;
+  told.transfers.forEach(patchTransfer);
+  patchCounts(told.totals);
+  const news = document.querySelector("[data-live-news]");
+  if (news && told.created?.length) news.hidden = false;
+  return hasNews;
+}
+
+/** Whether words on this page are out of date: it shows the transfer, in another state or with another verdict. */
+function isNews(told) {
+  const [before, now] = [known.get(told.id), `${told.state} ${told.verdict}`];
+  known.set(told.id, now);
+  const shown = document.querySelector(`[data-transfer="${told.id}"]`);
+  if (!shown) return false;
+  return before === undefined ? told.revision > Number(shown.dataset.revision) : before !== now;
+}
+
+function replaceCells(before, [first, run]) {
+  return before.slice(0, first) + run + before.slice(first + run.length);
+}
+
+/** Soon, once however often it is asked for, and not from every browser at the same moment. */
+function fetchAgain(fragment) {
+  if (fetching.has(fragment)) return;
+  fetching.add(fragment);
+  const wait = fragment === "list" ? 500 + 500 * Math.random() : 100;
+  setTimeout(() => {
+    fetching.delete(fragment);
+    body.dispatchEvent(new CustomEvent(`live:${fragment}`));
+  }, wait);
+}
+
+if (body.dataset.liveSocket) {
+  window.addEventListener("online", connect);
+  window.addEventListener("offline", () => lose(0));
+  document.addEventListener("htmx:afterSettle", () => cells && patchCells(cells));
+  connect();
+}

@@ -17,8 +17,17 @@ from audit.plain_words import GROUND_WORDS, KIND_WORDS, what_was_said
 from audit.tallies import STEPS
 from transfers.funnel import Step
 
-PAGE_ROWS = 100
+PAGE_ROWS = 50
 Instances = QuerySet[InstanceAudit, InstanceAudit]
+
+_SHORT: Mapping[Ground, str] = {
+    Ground.IDENTICAL: "identical at the destination",
+    Ground.EQUIVALENT: "same content at the destination",
+    Ground.PRESENT: "found at the destination",
+    Ground.COMMITTED: "committed by the destination",
+    Ground.ACKNOWLEDGED: "acknowledged, which counts here",
+}
+"""Of what is as it should be: fewer words do, where they stand in every row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +111,8 @@ def _row(instance: InstanceAudit, evidence: list[dict[str, Any]], live: Mapping[
 
 def why(instance: InstanceAudit) -> str:
     """The ground of its verdict, in plain words."""
-    words = GROUND_WORDS[Ground(instance.ground)]
+    ground = Ground(instance.ground)
+    words = _SHORT.get(ground, GROUND_WORDS[ground])
     return f"{words} (proofs contradict each other)" if instance.is_contradiction else words
 
 

@@ -19,7 +19,6 @@ from transfers import services
 from transfers.failures import failures_of
 from transfers.forms import InstanceFilterForm
 from transfers.funnel import steps_of
-from transfers.grid import grid_of
 from transfers.instance_listing import matching, page_of, rows_of
 from transfers.lanes import Sending, StateChange, lanes_of
 from transfers.models import Transfer
@@ -27,6 +26,7 @@ from transfers.rows import chip_of, title_of
 from transfers.settings_used import proves_of, settings_of
 from transfers.states import HELD, State
 from transfers.timeline import tell
+from transfers.views.grid_context import grid_context
 from transfers.wording import count_text, duration_text, method_text, size_text
 
 Context = dict[str, Any]
@@ -197,7 +197,7 @@ def _notices(look: Look) -> list[Context]:
 
 def _grid(look: Look) -> Context:
     opens_at = f"{look.url('transfer')}?from="
-    return {"grid": grid_of(look.live.cells, url_of=look.instances_url, opens_at=opens_at)}
+    return {"grid": grid_context(look.live.cells, look.instances_url, opens_at)}
 
 
 def _failures(look: Look) -> Context:

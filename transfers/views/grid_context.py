@@ -1,0 +1,36 @@
+"""The grid of instances, with its legend and the same in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from transfers.grid import Run, count, draw, runs_in
+
+RUNS_SAID = 8
+_SAID = frozenset({"refuted", "unproven", "no-answer", "not-sent"})
+"""What is not as it should be: of everything else the legend's numbers say enough."""
+_VERDICTS = frozenset({"refuted", "unproven", "confirmed"})
+
+
+def grid_context(cells: str, url_of: Callable[[Mapping[str, str]], str], opens_at: str) -> dict[str, Any]:
+    """As `templates/transfers/_grid.html` wants it. `cells`: a letter an instance, see `audit.cells`."""
+    runs = [run for run in runs_in(cells) if run.outcome in _SAID]
+    return draw(cells)._asdict() | {
+        "legend": list(_legend(cells, url_of)),
+        "runs": [_in_words(run) for run in runs[:RUNS_SAID]],
+        "more_runs": max(0, len(runs) - RUNS_SAID),
+        "opens_at": opens_at,
+    }
+
+
+def _legend(cells: str, url_of: Callable[[Mapping[str, str]], str]) -> Iterator[dict[str, Any]]:
+    for outcome, instances in reversed(count(cells).items()):
+        url = url_of({"verdict": outcome}) if outcome in _VERDICTS else ""
+        yield {"outcome": outcome, "label": outcome.replace("-", " "), "count": instances, "url": url}
+
+
+def _in_words(run: Run) -> str:
+    """ "38–40 refuted", counted from 1 as in the table."""
+    place = f"{run.first + 1:,}" if run.first == run.last else f"{run.first + 1:,}–{run.last + 1:,}"
+    return f"{place} {run.outcome.replace('-', ' ')}"

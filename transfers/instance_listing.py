@@ -16,6 +16,7 @@ from audit.observations import EvidenceKind
 from audit.plain_words import GROUND_WORDS, KIND_WORDS, what_was_said
 from audit.tallies import STEPS
 from transfers.funnel import Step
+from transfers.wording import size_text
 
 PAGE_ROWS = 50
 Instances = QuerySet[InstanceAudit, InstanceAudit]
@@ -98,7 +99,7 @@ def _row(instance: InstanceAudit, evidence: list[dict[str, Any]], live: Mapping[
         "number": instance.position + 1,
         "sop_instance_uid": instance.sop_instance_uid,
         "sop_class": UID(instance.sop_class_uid).name,
-        "size_bytes": instance.data_set_size,
+        "size": size_text(instance.data_set_size),
         "verdict": verdict,
         "why": why(instance) if verdict != InstanceVerdict.PENDING else _latest(evidence),
         "code": code,

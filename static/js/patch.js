@@ -22,7 +22,7 @@ export function patchCounts(counts, isMeant = () => true) {
   }
   for (const bar of document.querySelectorAll("[data-bar]")) {
     const share = counts[bar.dataset.bar] / Math.max(1, Number(bar.dataset.of));
-    if (share >= 0) bar.setAttribute("width", Math.round(share * 1000));
+    if (share >= 0 && isMeant(bar)) bar.setAttribute("width", Math.round(share * 1000));
   }
 }
 

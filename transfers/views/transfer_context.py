@@ -107,7 +107,6 @@ def _heading(look: Look) -> Context:
             "modalities": transfer.modalities.replace(",", ", "),
             "series": transfer.series,
             "instances": transfer.instances,
-            "size_bytes": transfer.size_bytes,
             "size": size_text(transfer.size_bytes),
             "uid": transfer.study_instance_uid,
         },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from audit.chunks import chunks
@@ -19,15 +19,19 @@ from audit.judgements import (
 )
 from audit.models import Audit, Evidence, InstanceAudit
 from audit.observations import MEANING, EvidenceKind, Family
-from audit.precedents import known_content
+from audit.plain_words import what_was_said
+from audit.precedents import among, known_content
 from audit.reasons import StudyFindings, reason_of
 from audit.verdicts import judge_instance, judge_study, weakest_proof, while_open
 
 
-def judgements_of(audit: Audit) -> dict[str, InstanceJudgement]:
-    """What the evidence of the whole chain says of each instance, by SOP Instance UID."""
-    facts = _facts_by_uid(audit.chain())
-    known = known_content(audit)
+def judgements_of(audit: Audit, uids: Collection[str] | None = None) -> dict[str, InstanceJudgement]:
+    """What the evidence of the whole chain says of each instance, by SOP Instance UID; of a few, where `uids` says so.
+
+    A few are as many as fit into one question to the database (`audit.chunks`).
+    """
+    facts = _facts_by_uid(audit.chain(), uids)
+    known = known_content(audit, uids)
     policy = Policy(audit.acknowledgement_means_stored, audit.same_uid_means_same_content)
     return {
         uid: judge_instance(
@@ -37,13 +41,13 @@ def judgements_of(audit: Audit) -> dict[str, InstanceJudgement]:
             known=known.get(uid, KnownContent.NOTHING),
             is_inquiry=audit.is_inquiry,
         )
-        for uid, was_there in audit.instances.values_list("sop_instance_uid", "was_there_before")
+        for uid, was_there in among(audit.instances.all(), uids).values_list("sop_instance_uid", "was_there_before")
     }
 
 
-def live_judgements_of(audit: Audit) -> dict[str, InstanceJudgement]:
+def live_judgements_of(audit: Audit, uids: Collection[str] | None = None) -> dict[str, InstanceJudgement]:
     """The same of an open audit: what is not decided is pending."""
-    return {uid: while_open(judgement) for uid, judgement in judgements_of(audit).items()}
+    return {uid: while_open(judgement) for uid, judgement in judgements_of(audit, uids).items()}
 
 
 def judge_audit(audit: Audit) -> None:
@@ -53,12 +57,16 @@ def judge_audit(audit: Audit) -> None:
     _set_verdict(audit, judgements)
 
 
-def _facts_by_uid(audits: Iterable[Audit]) -> defaultdict[str, set[Fact]]:
+def _facts_by_uid(audits: Iterable[Audit], of_uids: Collection[str] | None) -> defaultdict[str, set[Fact]]:
     facts: defaultdict[str, set[Fact]] = defaultdict(set)
     known: dict[tuple[str, int], Fact] = {}
     for audit in audits:
-        uids = dict(audit.instances.values_list("id", "sop_instance_uid"))
-        evidence = Evidence.objects.filter(instance__audit=audit).values_list("instance_id", "kind", "round")
+        instances = among(audit.instances.all(), of_uids)
+        uids = dict(instances.values_list("id", "sop_instance_uid"))
+        rows = Evidence.objects.filter(instance__audit=audit)
+        if of_uids is not None:
+            rows = Evidence.objects.filter(instance__in=list(uids))
+        evidence = rows.values_list("instance_id", "kind", "round")
         for instance_id, kind, of_round in evidence.iterator(chunk_size=10_000):
             fact = known.get((kind, of_round))
             if fact is None:
@@ -149,7 +157,4 @@ def _explanation(detail: Mapping[str, Any]) -> str:
     """The status code with its meaning, else the reason, as the sender or probe wrote it."""
     if detail.get("code") == HELD_BACK:
         return ""
-    if status_code := detail.get("status_code"):
-        comment = f": “{detail['error_comment']}”" if detail.get("error_comment") else ""
-        return f"{status_code} {detail.get('meaning', '')}".strip() + comment
-    return str(detail.get("reason", ""))
+    return what_was_said(detail)

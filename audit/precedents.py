@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from django.db.models import QuerySet
+
 from audit.chunks import CHUNK_ROWS, chunks
 from audit.judgements import Ground, InstanceVerdict, KnownContent, WasThereBefore
 from audit.models import Audit, InstanceAudit
 
 
-def known_content(audit: Audit) -> dict[str, KnownContent]:
+def among(instances: QuerySet[InstanceAudit], uids: Collection[str] | None) -> QuerySet[InstanceAudit]:
+    """Those with one of the SOP Instance UIDs; without any given, all."""
+    return instances if uids is None else instances.filter(sop_instance_uid__in=uids)
+
+
+def known_content(audit: Audit, uids: Collection[str] | None = None) -> dict[str, KnownContent]:
     """What other transfers, finished or not, tell of the content of what this one sent.
 
     Other content that was ever sent there under the same UID stands against everything but a read-back: which of the
     two the destination kept is not known, and the order in which two transfers sent is not either.
     """
-    own = dict(audit.instances.exclude(sha256="").values_list("sop_instance_uid", "sha256"))
+    own = dict(among(audit.instances.exclude(sha256=""), uids).values_list("sop_instance_uid", "sha256"))
     chain = [each.pk for each in audit.chain()]
     known: dict[str, KnownContent] = {}
-    uids = list(own)
-    for chunk in chunks(uids):
+    for chunk in chunks(list(own)):
         others = (
             InstanceAudit.objects.filter(
                 sop_instance_uid__in=chunk,

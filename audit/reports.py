@@ -10,9 +10,11 @@ from typing import Any
 from django.db.models import Count
 
 from audit.chunks import CHUNK_ROWS
-from audit.judgements import InstanceVerdict
+from audit.judgements import Ground, InstanceVerdict
 from audit.judging import live_judgements_of
 from audit.models import Audit, Evidence, InstanceAudit
+from audit.observations import EvidenceKind
+from audit.plain_words import GROUND_WORDS, evidence_text
 
 
 def counts_of(audit: Audit) -> dict[str, int]:
@@ -51,6 +53,39 @@ def instance_documents(audit: Audit) -> Iterator[dict[str, Any]]:
                 "evidence": evidence[instance.sop_instance_uid],
             }
         last = chunk[-1].position
+
+
+def instance_rows(audit: Audit, instances: Sequence[InstanceAudit]) -> Iterator[dict[str, Any]]:
+    """A page of instances, each with its verdict, why, and all its evidence, in plain words too.
+
+    While the audit is open nothing is called confirmed or unproven: that is judged when it is sealed.
+    """
+    evidence = _evidence_by_uid(audit.chain(), instances)
+    uids = [instance.sop_instance_uid for instance in instances]
+    live = {} if audit.is_sealed else live_judgements_of(audit, uids)
+    for instance in instances:
+        uid = instance.sop_instance_uid
+        verdict, ground = InstanceVerdict(instance.verdict), Ground(instance.ground)
+        if uid in live:
+            is_refuted = live[uid].verdict is InstanceVerdict.REFUTED
+            verdict, ground = (InstanceVerdict.REFUTED if is_refuted else InstanceVerdict.PENDING), live[uid].ground
+        is_decided = verdict is not InstanceVerdict.PENDING
+        yield {
+            "position": instance.position,
+            "sop_instance_uid": uid,
+            "sop_class_uid": instance.sop_class_uid,
+            "series_instance_uid": instance.series_instance_uid,
+            "transfer_syntax_uid": instance.transfer_syntax_uid,
+            "size_bytes": instance.data_set_size,
+            "verdict": verdict,
+            "ground": ground if is_decided else None,
+            "why": GROUND_WORDS[ground] if is_decided else "",
+            "is_contradiction": instance.is_contradiction,
+            "was_there_before": instance.was_there_before,
+            "evidence": [
+                each | {"text": evidence_text(EvidenceKind(each["kind"]), each["detail"])} for each in evidence[uid]
+            ],
+        }
 
 
 def _evidence_by_uid(chain: Sequence[Audit], chunk: Sequence[InstanceAudit]) -> defaultdict[str, list[dict[str, Any]]]:

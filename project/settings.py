@@ -99,6 +99,7 @@ UPLOAD_DIR = DATA_DIR / "uploads"
 FILE_UPLOAD_TEMP_DIR = temporary_folder(DATA_DIR)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 DATA_UPLOAD_MAX_NUMBER_FILES = 2_000
+FILE_UPLOAD_HANDLERS = ["transfers.receiving.ReceiveToDisk"]
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -214,7 +215,7 @@ CHANNEL_LAYERS = channel_layers.chosen(REDIS_URL)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "knox.auth.TokenAuthentication",
+        "transfers.api.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["transfers.permissions.MayLookOrOperate"],
@@ -224,8 +225,11 @@ REST_FRAMEWORK = {
         "rest_framework.throttling.UserRateThrottle",
         "rest_framework.throttling.AnonRateThrottle",
     ],
-    "DEFAULT_THROTTLE_RATES": {"user": "1200/min", "anon": "30/min"},
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    # An upload of 20 GB has more parts than there are requests in a minute of everything else.
+    "DEFAULT_THROTTLE_RATES": {"user": "1200/min", "anon": "120/min", "upload_parts": "6000/min"},
+    "NON_FIELD_ERRORS_KEY": "request",
+    "NUM_PROXIES": 0,  # who sends may write anything into X-Forwarded-For
+    "DEFAULT_SCHEMA_CLASS": "transfers.api.schema.Schema",
     "EXCEPTION_HANDLER": "transfers.api.problems.handle",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
@@ -235,10 +239,24 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Moves whole DICOM studies to archives and proves what arrived.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "TransferState": "transfers.api.words.TRANSFER_STATES",
+        "BatchState": "transfers.api.words.BATCH_STATES",
+        "InstanceVerdict": "transfers.api.words.INSTANCE_VERDICTS",
+        "StudyVerdict": "transfers.api.words.STUDY_VERDICTS",
+        "EvidenceKind": "transfers.api.words.EVIDENCE_KINDS",
+        "SkippedKind": "transfers.api.words.SKIPPED_KINDS",
+        "WasThereBefore": "transfers.api.words.BEFORE",
+        "Ground": "transfers.api.words.GROUNDS",
+        "Proof": "transfers.api.words.PROOF_GROUNDS",
+        "DestinationKind": "transfers.api.words.DESTINATION_KINDS",
+        "Verify": "transfers.api.words.WAYS_TO_VERIFY",
+        "WayToAsk": "transfers.api.words.WAYS_TO_ASK",
+        "MethodKey": "transfers.api.words.METHOD_KEYS",
+    },
     "SERVE_PERMISSIONS": ["transfers.permissions.MayLookOrOperate"],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
 }
 
 STATIC_URL = "static/"

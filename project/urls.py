@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.contrib.auth import views as accounts
-from django.urls import path
+from django.urls import include, path
 
 urlpatterns = [
     path("account/login/", accounts.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("account/logout/", accounts.LogoutView.as_view(), name="logout"),
     path("account/password/", accounts.PasswordChangeView.as_view(), name="password_change"),
     path("account/password/changed/", accounts.PasswordChangeDoneView.as_view(), name="password_change_done"),
+    path("api/", include("transfers.api.urls")),
     path("admin/", admin.site.urls),
+    path("", include("transfers.urls")),
 ]

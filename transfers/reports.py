@@ -10,10 +10,9 @@ from django.core.management.base import OutputWrapper
 
 from audit.entries import Skipped
 from audit.judgements import StudyVerdict
-from audit.models import Audit
 from audit.reports import counts_of, instance_documents, reason_for
 from transfers.methods import METHODS
-from transfers.models import Transfer
+from transfers.models import SkippedFile, Transfer
 
 
 def transfer_summary(transfer: Transfer) -> dict[str, Any]:
@@ -28,20 +27,25 @@ def transfer_summary(transfer: Transfer) -> dict[str, Any]:
         "verdict": audit.verdict,
         "proof": audit.proof or None,
         "reason": reason_for(audit),
-        "destination_may_trust_stable_study": _may_trust_stable_study(transfer, audit),
+        "destination_may_trust_stable_study": may_trust_stable_study(transfer),
         "counts": counts_of(audit),
     }
 
 
 def write_report(stream: OutputWrapper, transfers: Iterable[Transfer], skipped: Iterable[Skipped]) -> None:
-    """Write one JSON document, instance by instance, so that its size costs no memory."""
-    stream.write('{"transfers": [', ending="")
+    """Write the report where a command prints."""
+    for part in report_parts(transfers, skipped):
+        stream.write(part, ending="")
+
+
+def report_parts(transfers: Iterable[Transfer], skipped: Iterable[Skipped | SkippedFile]) -> Iterator[str]:
+    """One JSON document, instance by instance, so that its size costs no memory."""
+    yield '{"transfers": ['
     for number, transfer in enumerate(transfers):
-        stream.write(",\n" if number else "\n", ending="")
-        for part in _transfer_json(transfer):
-            stream.write(part, ending="")
+        yield ",\n" if number else "\n"
+        yield from _transfer_json(transfer)
     documents = [{"path": each.path, "kind": each.kind, "reason": each.reason} for each in skipped]
-    stream.write(f'],\n"skipped": {json.dumps(documents)}}}\n')
+    yield f'],\n"skipped": {json.dumps(documents)}}}\n'
 
 
 def _transfer_json(transfer: Transfer) -> Iterator[str]:
@@ -51,8 +55,9 @@ def _transfer_json(transfer: Transfer) -> Iterator[str]:
     yield "]}"
 
 
-def _may_trust_stable_study(transfer: Transfer, audit: Audit) -> bool:
+def may_trust_stable_study(transfer: Transfer) -> bool:
     """Whether the method makes the study appear at once, and all of it is there, and nothing was left out."""
+    audit = transfer.audit
     if transfer.method is None or audit.verdict != StudyVerdict.COMMITTED or audit.files_left_out:
         return False
     return METHODS[transfer.method].destination_may_trust_stable_study

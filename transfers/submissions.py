@@ -52,6 +52,8 @@ class Submission(NamedTuple):
     starts: bool = True
     path: str = ""
     uploads: Sequence[Upload] = ()
+    files_sha256: Sequence[str] = ()
+    """Of the files that came with the request itself: a repetition brings the same ones, under other uploads."""
 
 
 def submit(submission: Submission, *, by: User, idempotency_key: str = "") -> Batch:
@@ -60,31 +62,41 @@ def submit(submission: Submission, *, by: User, idempotency_key: str = "") -> Ba
     Raises NothingSubmitted, UploadUnfinished, IdempotencyKeyReused, and what `confined` raises for a path that may
     not be read.
     """
-    digest = _digest(submission)
-    if idempotency_key and (made := _made_before(by, idempotency_key, digest)):
+    if made := submitted_before(submission, by=by, idempotency_key=idempotency_key):
         return made
     path = str(confined(submission.path)) if submission.path else ""
     if not path and not submission.uploads:
         raise NothingSubmitted
     try:
         with transaction.atomic():
-            batch = _create(submission, path, by, idempotency_key, digest)
+            batch = _create(submission, path, by, idempotency_key)
             _take_uploads(batch, submission.uploads)
     except IntegrityError:  # the same key, at the same moment
-        if idempotency_key and (made := _made_before(by, idempotency_key, digest)):
+        if made := submitted_before(submission, by=by, idempotency_key=idempotency_key):
             return made
         raise
     ring_worker()
     return batch
 
 
-def start(batch: Batch) -> None:
-    """Send the transfers of a draft. Raises BatchHasMoved."""
+def submitted_before(submission: Submission, *, by: User, idempotency_key: str) -> Batch | None:
+    """The batch that the same request with the same key made. Raises IdempotencyKeyReused."""
+    if not idempotency_key:
+        return None
+    made = Batch.objects.filter(created_by=by, idempotency_key=idempotency_key).first()
+    if made is not None and made.request_sha256 != _digest(submission):
+        raise IdempotencyKeyReused
+    return made
+
+
+def start(batch: Batch, *, send_what_can: bool | None = None) -> None:
+    """Send the transfers of a draft; None: as was said when it was submitted. Raises BatchHasMoved."""
+    what_can = batch.send_what_can if send_what_can is None else send_what_can
     with transaction.atomic():
-        move_batch(batch, BatchState.STARTED)
+        move_batch(batch, BatchState.STARTED, send_what_can=what_can)
         for transfer in batch.transfers.filter(state=State.DRAFT):
-            transfer.stops_before_sending = False
-            transfer.save(update_fields=["stops_before_sending"])
+            transfer.stops_before_sending, transfer.send_what_can = False, what_can
+            transfer.save(update_fields=["stops_before_sending", "send_what_can"])
             queue.move(transfer, State.QUEUED)
     ring_worker()
 
@@ -97,7 +109,7 @@ def discard(batch: Batch) -> None:
             services.cancel(transfer)
 
 
-def _create(submission: Submission, path: str, by: User, key: str, digest: str) -> Batch:
+def _create(submission: Submission, path: str, by: User, key: str) -> Batch:
     destination = submission.destination
     return Batch.objects.create(
         created_by=by,
@@ -109,7 +121,7 @@ def _create(submission: Submission, path: str, by: User, key: str, digest: str) 
         starts=submission.starts,
         path=path,
         idempotency_key=key,
-        request_sha256=digest if key else "",
+        request_sha256=_digest(submission) if key else "",
         created_at=timezone.now(),
     )
 
@@ -121,18 +133,11 @@ def _take_uploads(batch: Batch, uploads: Sequence[Upload]) -> None:
             raise UploadUnfinished
 
 
-def _made_before(by: User, key: str, digest: str) -> Batch | None:
-    made = Batch.objects.filter(created_by=by, idempotency_key=key).first()
-    if made is not None and made.request_sha256 != digest:
-        raise IdempotencyKeyReused
-    return made
-
-
 def _digest(submission: Submission) -> str:
     """SHA-256 of what was asked for."""
     asked = submission._asdict() | {
         "destination": str(submission.destination.public_id),
         "options": dict(submission.options),
-        "uploads": [str(upload.public_id) for upload in submission.uploads],
+        "uploads": [] if submission.files_sha256 else [str(upload.public_id) for upload in submission.uploads],
     }
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()

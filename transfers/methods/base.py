@@ -58,6 +58,10 @@ class Method(Protocol):
 
     key: str
     label: str
+    kinds: tuple[str, ...]
+    """Which kinds of destination can it send to?"""
+    sender_can_trust: str
+    """What does its own success say, for people? A claim of the destination: it is asked afterwards all the same."""
     destination_may_trust_stable_study: bool
     """Does the whole study appear at once, so that the destination's own "stable" event says it is complete?"""
 

@@ -1,14 +1,22 @@
-"""A method's options, given as text: checked against the fields of its frozen `Options` dataclass."""
+"""A method's options, checked against the fields of its frozen `Options` dataclass."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
 
 class WrongOption(ValueError):
     """An option that the method does not know, or a value that it cannot take; the message names what it can."""
+
+
+def check_options(options: type[Any], values: Mapping[str, Any]) -> dict[str, int]:
+    """Return the values of a JSON object, where the method takes them. Raises WrongOption."""
+    pairs = (f"{name}={value}" for name, value in values.items())
+    if any(not isinstance(value, int) or isinstance(value, bool) for value in values.values()):
+        raise WrongOption("The options of a method are whole numbers.")
+    return parse_options(options, pairs)
 
 
 def parse_options(options: type[Any], pairs: Iterable[str]) -> dict[str, int]:

@@ -1,0 +1,177 @@
+"""What may be asked for in a batch, as JSON or as a form with files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.contrib.auth.models import User
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from transfers.api import words
+from transfers.methods import DEFAULT_METHODS, METHODS
+from transfers.methods.options import WrongOption, check_options
+from transfers.models import Destination, Upload
+from transfers.receiving import ReceivedFile
+from transfers.submissions import Submission
+
+UPLOADS_MAXIMUM = 2_000
+"""In one batch; more files come in a ZIP file."""
+PATH_CHARACTERS_MAXIMUM = 4_096
+"""PATH_MAX of Linux."""
+IDEMPOTENCY_KEY_CHARACTERS_MAXIMUM = 255
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "integer"}})
+class Options(serializers.JSONField):
+    """Of a method; a form gives them as JSON."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if isinstance(data, str):
+            try:
+                data = json.loads(data)
+            except ValueError as error:
+                raise serializers.ValidationError("The options are no JSON.") from error
+        if not isinstance(data, dict):
+            raise serializers.ValidationError("The options are an object: {NAME: VALUE}.")
+        return data
+
+
+class BatchRequest(serializers.Serializer[Any]):
+    """What to send in one go."""
+
+    destination = serializers.CharField(max_length=64, help_text="The name of a destination.")
+    method = serializers.ChoiceField(
+        words.METHOD_KEYS, required=False, help_text="How to send; by default what fits the kind of destination."
+    )
+    options = Options(required=False, help_text="Of the method, for this batch.")
+    verify = serializers.ChoiceField(
+        words.WAYS_TO_VERIFY,
+        required=False,
+        help_text="How to ask afterwards; by default as the destination's policy says.",
+    )
+    start = serializers.BooleanField(
+        default=True, help_text="False: stop as a draft once the destination was asked; `start/` sends it."
+    )
+    send_what_can = serializers.BooleanField(
+        default=False, help_text="Go on without instances that cannot be sent, or that conflict within the input."
+    )
+
+    def to_internal_value(self, data: Any) -> Any:
+        """A field that would be ignored is refused: it may have been meant to change what is done."""
+        if isinstance(data, Mapping) and (unknown := [name for name in data if name not in self._known()]):
+            raise serializers.ValidationError({name: [_why_not(name)] for name in unknown})
+        return super().to_internal_value(data)
+
+    def validate_destination(self, name: str) -> Destination:
+        destination = Destination.objects.filter(name=name).first()
+        if destination is None:
+            raise serializers.ValidationError("There is no destination of this name.")
+        return destination
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        destination = attrs["destination"]
+        method = METHODS[attrs.get("method") or DEFAULT_METHODS[destination.kind]]
+        if destination.kind not in method.kinds:
+            raise serializers.ValidationError({"method": ["This method cannot send to this kind of destination."]})
+        try:
+            attrs["options"] = check_options(method.Options, attrs.get("options", {}))
+        except WrongOption as error:
+            raise serializers.ValidationError({"options": [str(error)]}) from error
+        return attrs
+
+    def submission(self) -> Submission:
+        """Of the validated data, but for what is to be sent."""
+        asked = self.validated_data
+        return Submission(
+            destination=asked["destination"],
+            method=asked.get("method", ""),
+            options=asked["options"],
+            verify=asked.get("verify", ""),
+            send_what_can=asked["send_what_can"],
+            starts=asked["start"],
+        )
+
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.fields)
+
+
+class JsonBatchRequest(BatchRequest):
+    """What to send in one go: a path, or uploads that are complete."""
+
+    path = serializers.CharField(
+        required=False,
+        max_length=PATH_CHARACTERS_MAXIMUM,
+        trim_whitespace=False,
+        help_text="Absolute, of a folder or file under an import root, on the server.",
+    )
+    files = serializers.ListField(
+        child=serializers.UUIDField(),
+        required=False,
+        max_length=UPLOADS_MAXIMUM,
+        help_text="Ids of uploads, in place of a path.",
+    )
+    uploads = serializers.ListField(
+        child=serializers.UUIDField(), required=False, max_length=UPLOADS_MAXIMUM, help_text="The same as `files`."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        given = [name for name in ("path", "files", "uploads") if attrs.get(name)]
+        if len(given) > 1:
+            raise serializers.ValidationError({given[1]: ["Give a path or uploads, one of the two."]})
+        return super().validate(attrs)
+
+    def submission(self) -> Submission:
+        asked = self.validated_data
+        name = "files" if asked.get("files") else "uploads"
+        uploads = _uploads_of(self.context["request"].user, asked.get(name) or [], name)
+        return super().submission()._replace(path=asked.get("path", ""), uploads=uploads)
+
+
+class FormBatchRequest(BatchRequest):
+    """What to send in one go: files that come with the request, or a path."""
+
+    path = serializers.CharField(required=False, max_length=PATH_CHARACTERS_MAXIMUM, trim_whitespace=False)
+    files = serializers.ListField(
+        child=serializers.FileField(allow_empty_file=True, max_length=None),
+        required=False,
+        max_length=UPLOADS_MAXIMUM,
+        help_text="DICOM files, or ZIP files of them. Large input comes by resumable uploads instead.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs.get("path") and attrs.get("files"):
+            raise serializers.ValidationError({"files": ["Give a path or files, one of the two."]})
+        return super().validate(attrs)
+
+    def submission(self) -> Submission:
+        path = self.validated_data.get("path", "")
+        return super().submission()._replace(path=path, files_sha256=[_digest_of(file) for file in self.received])
+
+    @property
+    def received(self) -> list[ReceivedFile]:
+        """That came with the request."""
+        return list(self.validated_data.get("files", []))
+
+
+def _why_not(name: str) -> str:
+    if name in {"source", "studies"}:
+        return "Sending from a source is not offered: give a path or files."
+    return "There is no such field."
+
+
+def _uploads_of(user: User, ids: Sequence[Any], name: str) -> list[Upload]:
+    if len(set(ids)) != len(ids):
+        raise serializers.ValidationError({name: ["An upload is named twice."]})
+    found = {upload.public_id: upload for upload in Upload.objects.filter(created_by=user, public_id__in=ids)}
+    missing = [str(each) for each in ids if each not in found]
+    if missing:
+        raise serializers.ValidationError({name: [f"There is no upload {each} of yours." for each in missing]})
+    return [found[each] for each in ids]
+
+
+def _digest_of(file: ReceivedFile) -> str:
+    return hashlib.sha256(f"{file.sha256} {file.name}".encode()).hexdigest()

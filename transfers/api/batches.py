@@ -1,0 +1,121 @@
+"""What is submitted in one go: read in the background, it becomes one transfer a study."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from transfers import submissions, uploads
+from transfers.api.batch_documents import BatchDocument, SkippedDocument, WholeBatchDocument
+from transfers.api.batch_requests import (
+    IDEMPOTENCY_KEY_CHARACTERS_MAXIMUM,
+    FormBatchRequest,
+    JsonBatchRequest,
+)
+from transfers.api.views import ApiViewSet, user_of
+from transfers.models import Batch, Upload
+
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "maxLength": IDEMPOTENCY_KEY_CHARACTERS_MAXIMUM},
+    OpenApiParameter.HEADER,
+    description="Chosen by you, new for each batch: the same request with the same key, sent again after a broken "
+    "connection, answers with the batch that it made before.",
+)
+
+
+class BatchViews(ApiViewSet):
+    """Batches: what is submitted in one go."""
+
+    problems = {
+        "create": (HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.INSUFFICIENT_STORAGE),
+        "start": (HTTPStatus.CONFLICT,),
+        "discard": (HTTPStatus.CONFLICT,),
+    }
+    queryset = Batch.objects.select_related("created_by", "destination").prefetch_related("uploads")
+    parser_classes = (JSONParser, MultiPartParser)
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        return {"list": BatchDocument, "skipped": SkippedDocument}.get(self.action, WholeBatchDocument)
+
+    @extend_schema(summary="List the batches", responses=BatchDocument(many=True))
+    def list(self, _request: Request) -> Response:
+        return self.page_of(self.get_queryset())
+
+    @extend_schema(summary="Show a batch", responses=WholeBatchDocument)
+    def retrieve(self, _request: Request, **_address: Any) -> Response:
+        return self._shown(self.get_object())
+
+    @extend_schema(
+        summary="Submit a batch",
+        description="What is to be sent is read in the background: this answers at once, and the batch says how far it "
+        "is. Files in the request itself are for small input; large input comes by `uploads/`.",
+        request={"application/json": JsonBatchRequest, "multipart/form-data": FormBatchRequest},
+        responses={202: WholeBatchDocument},
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def create(self, request: Request) -> Response:
+        key = _key_of(request)
+        if request.content_type.startswith(MultiPartParser.media_type):
+            return self._accepted(self._submit_form(request, key))
+        asked = JsonBatchRequest(data=request.data, context={"request": request})
+        asked.is_valid(raise_exception=True)
+        return self._accepted(submissions.submit(asked.submission(), by=user_of(request), idempotency_key=key))
+
+    @extend_schema(summary="Send a draft", request=None, responses=WholeBatchDocument)
+    def start(self, _request: Request, **_address: Any) -> Response:
+        batch = self.get_object()
+        submissions.start(batch)
+        return self._shown(batch)
+
+    @extend_schema(summary="Decide against a batch", request=None, responses=WholeBatchDocument)
+    def discard(self, _request: Request, **_address: Any) -> Response:
+        batch = self.get_object()
+        submissions.discard(batch)
+        return self._shown(batch)
+
+    @extend_schema(summary="List what was left out of a batch", responses=SkippedDocument(many=True))
+    def skipped(self, _request: Request, **_address: Any) -> Response:
+        return self.page_of(self.get_object().skipped.all())
+
+    def _submit_form(self, request: Request, key: str) -> Batch:
+        """The files become uploads once it is known that this is no repetition; those in vain are deleted again."""
+        user = user_of(request)
+        asked = FormBatchRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        submission = asked.submission()
+        if made := submissions.submitted_before(submission, by=user, idempotency_key=key):
+            return made
+        kept: list[Upload] = []
+        batch = None
+        try:
+            for file in asked.received:
+                kept.append(uploads.take_over(user, file.name or "", file.path))  # noqa: PERF401  those before are kept
+            batch = submissions.submit(submission._replace(uploads=kept), by=user, idempotency_key=key)
+            return batch
+        finally:
+            for upload in kept:
+                if batch is None or not batch.uploads.filter(pk=upload.pk).exists():
+                    uploads.remove(upload)
+
+    def _accepted(self, batch: Batch) -> Response:
+        document = self.get_serializer(batch).data
+        return Response(document, 202, headers={"Location": document["url"]})
+
+    def _shown(self, batch: Batch) -> Response:
+        return Response(self.get_serializer(batch).data)
+
+
+def _key_of(request: Request) -> str:
+    key = request.headers.get("Idempotency-Key", "")
+    if len(key) > IDEMPOTENCY_KEY_CHARACTERS_MAXIMUM or not key.isprintable():
+        message = f"Give at most {IDEMPOTENCY_KEY_CHARACTERS_MAXIMUM} printable characters."
+        raise ValidationError({"Idempotency-Key": [message]})
+    return key

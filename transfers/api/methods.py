@@ -1,0 +1,110 @@
+"""The ways to send: what each takes, and what it can prove at best."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from itertools import product
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from audit.judgements import Fact, InstanceVerdict, Policy, WasThereBefore
+from audit.observations import EvidenceKind
+from audit.verdicts import judge_instance, judge_study
+from transfers.api import words
+from transfers.api.views import Guarded
+from transfers.methods import METHODS
+from transfers.methods.base import Method
+
+ACKNOWLEDGED = Fact(EvidenceKind.ACKNOWLEDGED, 1)
+ASKED: dict[str, frozenset[Fact]] = {
+    "none": frozenset({ACKNOWLEDGED}),
+    "presence": frozenset({ACKNOWLEDGED, Fact(EvidenceKind.PRESENT, 2)}),
+}
+"""The best evidence that there can be of an instance, by the way of asking afterwards."""
+
+
+class OptionDocument(serializers.Serializer[Any]):
+    """What may be said of a method for one batch."""
+
+    name = serializers.CharField()
+    help = serializers.CharField()
+    minimum = serializers.IntegerField()
+    maximum = serializers.IntegerField()
+
+
+class BestDocument(serializers.Serializer[Any]):
+    """What the verdict can be at best, where nothing of the study was at the destination before."""
+
+    verify = serializers.ChoiceField(words.WAYS_TO_VERIFY)
+    acknowledgement_means_stored = serializers.BooleanField(help_text="As declared of the destination.")
+    verdict = serializers.ChoiceField(words.STUDY_VERDICTS)
+    proof = serializers.ChoiceField(words.PROOF_GROUNDS, allow_null=True)
+
+
+class MethodDocument(serializers.Serializer[Any]):
+    """A way to send."""
+
+    key = serializers.CharField()
+    label = serializers.CharField()
+    kinds = serializers.ListField(
+        child=serializers.ChoiceField(words.DESTINATION_KINDS), help_text="Of destination, that it can send to."
+    )
+    options = OptionDocument(many=True)
+    sender_can_trust = serializers.CharField(help_text="What its own success says: a claim, no proof.")
+    destination_may_trust_stable_study = serializers.BooleanField(
+        help_text="Whether a study appears at once, so that the destination's own stable event says it is complete."
+    )
+    best = BestDocument(many=True)
+
+
+class MethodPage(serializers.Serializer[Any]):
+    """All of them, on one page."""
+
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+    results = MethodDocument(many=True)
+
+
+class MethodViews(Guarded):
+    """Methods."""
+
+    @extend_schema(summary="List the methods", responses=MethodPage)
+    def get(self, _request: Request) -> Response:
+        return Response({"next": None, "previous": None, "results": [_document(each) for each in METHODS.values()]})
+
+
+def _document(method: Method) -> dict[str, Any]:
+    return {
+        "key": method.key,
+        "label": method.label,
+        "kinds": list(method.kinds),
+        "options": [
+            {
+                "name": option.name,
+                "help": option.metadata["help"],
+                "minimum": option.metadata["minimum"],
+                "maximum": option.metadata["maximum"],
+            }
+            for option in fields(method.Options)
+        ],
+        "sender_can_trust": method.sender_can_trust,
+        "destination_may_trust_stable_study": method.destination_may_trust_stable_study,
+        "best": list(_best()),
+    }
+
+
+def _best() -> Iterator[dict[str, Any]]:
+    for verify, is_trusted in product(ASKED, (False, True)):
+        judgement = judge_instance(ASKED[verify], Policy(is_trusted), WasThereBefore.NO)
+        is_proved = judgement.verdict is InstanceVerdict.CONFIRMED
+        yield {
+            "verify": verify,
+            "acknowledgement_means_stored": is_trusted,
+            "verdict": judge_study({judgement.verdict: 1}),
+            "proof": judgement.ground if is_proved else None,
+        }

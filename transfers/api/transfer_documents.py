@@ -1,0 +1,190 @@
+"""Transfers as the API shows them: a row of a list, and one with everything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.reverse import reverse
+
+from audit.judgements import InstanceVerdict
+from audit.live import LiveAudit
+from transfers.api import words
+from transfers.models import Transfer
+from transfers.reports import may_trust_stable_study
+from transfers.services import preview_retry
+
+VERDICTS = [verdict.value for verdict in InstanceVerdict]
+
+
+class TransferDocument(serializers.ModelSerializer[Transfer]):
+    """One study on its way to one destination."""
+
+    id = serializers.UUIDField(source="public_id")
+    state = serializers.ChoiceField(words.TRANSFER_STATES, help_text="Where it is; never what arrived.")
+    verdict = serializers.ChoiceField(words.STUDY_VERDICTS, help_text="What is proved of it.")
+    proof = serializers.SerializerMethodField(help_text="Of a committed study, the weakest of its proofs.")
+    reason = serializers.CharField(source="audit.reason", help_text="The verdict in a sentence; empty until judged.")
+    destination = serializers.CharField(source="destination.name")
+    verify = serializers.ChoiceField(words.WAYS_TO_VERIFY)
+    options = serializers.DictField(child=serializers.IntegerField())
+    batch = serializers.UUIDField(
+        source="batch.public_id", default=None, allow_null=True, help_text="Null for what the command line made."
+    )
+    modalities = serializers.SerializerMethodField()
+    revision = serializers.IntegerField(source="live_revision", help_text="Grows with whatever changes.")
+    url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Transfer
+        fields: tuple[str, ...] = (
+            "id",
+            "state",
+            "verdict",
+            "proof",
+            "reason",
+            "study_instance_uid",
+            "study_description",
+            "study_date",
+            "modalities",
+            "series",
+            "instances",
+            "size_bytes",
+            "destination",
+            "method",
+            "options",
+            "verify",
+            "send_what_can",
+            "batch",
+            "findings",
+            "created_at",
+            "finished_at",
+            "cancel_requested_at",
+            "revision",
+            "url",
+        )
+        read_only_fields = fields
+        extra_kwargs = {
+            "method": {"help_text": "Null where nothing is sent and the destination is only asked."},
+            "findings": {"help_text": "Of a draft: what was found before the first byte."},
+        }
+
+    @extend_schema_field(serializers.ChoiceField(words.PROOF_GROUNDS, allow_null=True))
+    def get_proof(self, transfer: Transfer) -> str | None:
+        return transfer.audit.proof or None
+
+    def get_modalities(self, transfer: Transfer) -> list[str]:
+        return [each for each in transfer.modalities.split(",") if each]
+
+    def get_url(self, transfer: Transfer) -> str:
+        return self._address("api-transfer", transfer)
+
+    def _address(self, name: str, transfer: Transfer) -> str:
+        return str(reverse(name, args=[transfer.public_id], request=self.context["request"]))
+
+
+class CountsDocument(serializers.Serializer[Any]):
+    """How many instances there are, and how many have which verdict; until judged, none is confirmed or unproven."""
+
+    instances = serializers.IntegerField()
+    confirmed = serializers.IntegerField()
+    refuted = serializers.IntegerField()
+    unproven = serializers.IntegerField()
+    pending = serializers.IntegerField()
+
+
+class FunnelDocument(serializers.Serializer[Any]):
+    """How far the instances came."""
+
+    expected = serializers.IntegerField()
+    sent = serializers.IntegerField()
+    acknowledged = serializers.IntegerField()
+    present = serializers.IntegerField()
+
+
+class AttemptDocument(serializers.Serializer[Any]):
+    """One send phase."""
+
+    round = serializers.IntegerField(help_text="The round of its evidence.")
+    instances = serializers.IntegerField()
+    size_bytes = serializers.IntegerField()
+    started_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+
+class ResendDocument(serializers.Serializer[Any]):
+    """What a retry would send."""
+
+    instances = serializers.IntegerField()
+    size_bytes = serializers.IntegerField()
+
+
+class LinksDocument(serializers.Serializer[Any]):
+    """Where more of it is."""
+
+    batch = serializers.URLField(allow_null=True)
+    destination = serializers.URLField()
+    instances = serializers.URLField()
+    events = serializers.URLField()
+    report = serializers.URLField()
+
+
+class WholeTransferDocument(TransferDocument):
+    """A transfer with its counts, attempts and links."""
+
+    destination_may_trust_stable_study = serializers.SerializerMethodField(
+        help_text="Whether the study appeared at once, whole, with nothing left out."
+    )
+    counts = serializers.SerializerMethodField()
+    funnel = serializers.SerializerMethodField()
+    attempts = AttemptDocument(many=True)
+    resend = serializers.SerializerMethodField()
+    links = serializers.SerializerMethodField()
+
+    class Meta(TransferDocument.Meta):
+        fields = (
+            *TransferDocument.Meta.fields,
+            "destination_may_trust_stable_study",
+            "counts",
+            "funnel",
+            "attempts",
+            "resend",
+            "links",
+        )
+        read_only_fields = fields
+
+    def to_representation(self, instance: Transfer) -> dict[str, Any]:
+        self._tally = tally_of(instance)
+        return super().to_representation(instance)
+
+    def get_destination_may_trust_stable_study(self, transfer: Transfer) -> bool:
+        return may_trust_stable_study(transfer)
+
+    @extend_schema_field(CountsDocument)
+    def get_counts(self, _transfer: Transfer) -> dict[str, int]:
+        return {name: self._tally[name] for name in ("instances", *VERDICTS)}
+
+    @extend_schema_field(FunnelDocument)
+    def get_funnel(self, _transfer: Transfer) -> dict[str, int]:
+        steps = {name: self._tally[name] for name in ("sent", "acknowledged", "present")}
+        return {"expected": self._tally["instances"], **steps}
+
+    @extend_schema_field(ResendDocument)
+    def get_resend(self, transfer: Transfer) -> dict[str, int]:
+        return preview_retry(transfer)._asdict()
+
+    @extend_schema_field(LinksDocument)
+    def get_links(self, transfer: Transfer) -> dict[str, str | None]:
+        request = self.context["request"]
+        batch = transfer.batch and reverse("api-batch", args=[transfer.batch.public_id], request=request)
+        destination = reverse("api-destination", args=[transfer.destination.name], request=request)
+        parts = {name: self._address(f"api-transfer-{name}", transfer) for name in ("instances", "events", "report")}
+        return {"batch": batch, "destination": str(destination), **parts}
+
+
+def tally_of(transfer: Transfer) -> Mapping[str, int]:
+    """The counts of the newest audit: as sealed, or as far as the evidence that is there goes."""
+    audit = transfer.audit
+    return audit.tally if audit.is_sealed and audit.tally else LiveAudit(audit.pk).tally

@@ -1,0 +1,125 @@
+"""Transfers: what was sent, where it is, and what is proved of it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from transfers import services
+from transfers.api import words
+from transfers.api.filters import TransferFilters
+from transfers.api.report_documents import ReportDocument
+from transfers.api.transfer_documents import TransferDocument, WholeTransferDocument
+from transfers.api.views import ApiViewSet, user_of
+from transfers.models import Transfer, TransferEvent
+from transfers.reports import report_parts
+
+
+class EventDocument(serializers.ModelSerializer[TransferEvent]):
+    """Something that happened to a transfer."""
+
+    detail = serializers.DictField()
+
+    class Meta:
+        model = TransferEvent
+        fields = ("name", "at", "detail")
+        read_only_fields = fields
+
+
+class VerifyRequest(serializers.Serializer[Any]):
+    """How to ask."""
+
+    verify = serializers.ChoiceField(
+        words.WAYS_TO_ASK,
+        required=False,
+        help_text="By default as the transfer was verified before, else by presence.",
+    )
+
+
+class TransferViews(ApiViewSet):
+    """Transfers."""
+
+    problems = {
+        "cancel": (HTTPStatus.CONFLICT,),
+        "retry": (HTTPStatus.CONFLICT,),
+        "verify": (HTTPStatus.CONFLICT,),
+    }
+    queryset = Transfer.objects.select_related("destination", "audit", "batch")
+    filterset_class = TransferFilters
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        return {"list": TransferDocument, "events": EventDocument}.get(self.action, WholeTransferDocument)
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return super().filter_queryset(queryset) if self.action == "list" else queryset
+
+    @extend_schema(summary="List the transfers", responses=TransferDocument(many=True))
+    def list(self, _request: Request) -> Response:
+        return self.page_of(self.get_queryset())
+
+    @extend_schema(summary="Show a transfer", responses=WholeTransferDocument)
+    def retrieve(self, _request: Request, **_address: Any) -> Response:
+        return self._shown(self.get_object())
+
+    @extend_schema(summary="List what happened to a transfer", responses=EventDocument(many=True), filters=False)
+    def events(self, _request: Request, **_address: Any) -> Response:
+        return self.page_of(self.get_object().events.all())
+
+    @extend_schema(
+        summary="The report of a transfer",
+        description="The document that `manage.py send --json` prints, with this one transfer: every instance with all "
+        "its evidence. It is streamed; of a large study it is large.",
+        responses=ReportDocument,
+    )
+    def report(self, _request: Request, **_address: Any) -> StreamingHttpResponse:
+        transfer = self.get_object()
+        skipped = transfer.batch.skipped.all() if transfer.batch else []
+        parts = (part.encode() for part in report_parts([transfer], skipped))
+        return StreamingHttpResponse(parts, content_type="application/json")
+
+    @extend_schema(
+        summary="Cancel a transfer",
+        description="Sending stops within seconds; the destination is still asked what arrived, and that is judged.",
+        request=None,
+        responses=WholeTransferDocument,
+    )
+    def cancel(self, request: Request, **_address: Any) -> Response:
+        transfer = self.get_object()
+        services.cancel(transfer, by=user_of(request).get_username())
+        return self._shown(transfer)
+
+    @extend_schema(
+        summary="Send again what is not confirmed",
+        description="What is refuted or unproven, and nothing else.",
+        request=None,
+        responses=WholeTransferDocument,
+    )
+    def retry(self, _request: Request, **_address: Any) -> Response:
+        transfer = self.get_object()
+        services.retry(transfer)
+        return self._shown(transfer)
+
+    @extend_schema(
+        summary="Ask the destination again",
+        description="Nothing is sent; what it holds now is judged over all the evidence.",
+        request=VerifyRequest,
+        responses=WholeTransferDocument,
+    )
+    def verify(self, request: Request, **_address: Any) -> Response:
+        asked = VerifyRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        transfer = self.get_object()
+        before = transfer.verify if transfer.verify != "none" else "presence"
+        services.reverify(transfer, asked.validated_data.get("verify") or before)
+        return self._shown(transfer)
+
+    def _shown(self, transfer: Transfer) -> Response:
+        return Response(self.get_serializer(transfer).data)

@@ -1,0 +1,31 @@
+"""The words that fields may have, each set with one name in the schema (ENUM_NAME_OVERRIDES in the settings)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from audit.entries import SkippedKind
+from audit.judgements import PROOFS, Ground, InstanceVerdict, StudyVerdict, WasThereBefore
+from audit.observations import EvidenceKind
+from transfers.methods import METHODS
+from transfers.models import kind_choices, verify_choices
+from transfers.states import BatchState, State
+
+
+def _values(words: type[StrEnum]) -> list[str]:
+    return [word.value for word in words]
+
+
+TRANSFER_STATES = _values(State)
+BATCH_STATES = _values(BatchState)
+INSTANCE_VERDICTS = _values(InstanceVerdict)
+STUDY_VERDICTS = _values(StudyVerdict)
+EVIDENCE_KINDS = _values(EvidenceKind)
+SKIPPED_KINDS = _values(SkippedKind)
+BEFORE = _values(WasThereBefore)
+GROUNDS = _values(Ground)
+PROOF_GROUNDS = [proof.value for proof in PROOFS]
+DESTINATION_KINDS = [key for key, _ in kind_choices()]
+WAYS_TO_VERIFY = [key for key, _ in verify_choices()]
+WAYS_TO_ASK = [key for key in WAYS_TO_VERIFY if key != "none"]
+METHOD_KEYS = list(METHODS)

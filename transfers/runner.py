@@ -49,6 +49,7 @@ def run_transfer(
 ) -> None:
     """Run a transfer that this process has claimed, until it has ended, waits as a draft, or is let go of.
 
+    It fails, with nothing sent, where its destination was pointed to another archive since its audit was opened.
     `stop`, once set, ends it within seconds as `halted_as`, with everything observed so far saved: interrupted, for
     whoever gave the command to give it again, or queued, for another worker.
 
@@ -85,6 +86,10 @@ def _fail(transfer: Transfer, worker: str) -> None:
 
 
 def _run(transfer: Transfer, halt: Event, cancelled: Event, watch: Watcher, halted_as: State) -> None:
+    if transfer.audit.destination_address != transfer.destination.address:
+        # What one archive was told, and asked, proves nothing of another.
+        queue.move(transfer, State.FAILED, reason="destination_moved")
+        return
     queue.move(transfer, State.PREPARING)
     instances = transfer.audit.instances.order_by("position").iterator()
     entries = tuple(entries_of(instances, transfer.study_instance_uid))

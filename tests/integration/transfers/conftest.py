@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,3 +42,10 @@ def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "study"
     folder.mkdir()
     return folder
+
+
+def dead() -> str:
+    """The name of a process of this machine that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return f"{this_process().rpartition('/')[0]}/{process.pid}"

@@ -9,6 +9,7 @@ import pytest
 
 from tests.peers.orthanc import DROP_ONE_IN_FIVE, Orthanc
 from tests.peers.postgresql import Postgresql
+from tests.peers.redis import Redis
 from tests.peers.storescp import Storescp
 
 
@@ -38,3 +39,16 @@ def postgresql_url() -> Iterator[str]:
     """The DATABASE_URL of a PostgreSQL cluster of our own."""
     with Postgresql() as peer:
         yield peer.url
+
+
+@pytest.fixture
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """A Redis server of the test's own, to be ended and started as it likes."""
+    with Redis(tmp_path_factory.mktemp("redis")) as peer:
+        yield peer
+
+
+@pytest.fixture
+def redis_url(redis: Redis) -> str:
+    """The REDIS_URL of a server of the test's own."""
+    return redis.url

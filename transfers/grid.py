@@ -56,9 +56,9 @@ def draw(cells: str) -> Grid:
 
 
 def count(cells: str) -> dict[str, int]:
-    """How many instances are shown how: for the legend, those that there are, the worst first."""
+    """How many instances are shown how, for the legend, the worst first; none, too: there may be some the next moment."""
     counted = Counter(cells)
-    return {WORDS[cell]: counted[cell.value] for cell in WORST_FIRST if counted[cell.value]}
+    return {WORDS[cell]: counted[cell.value] for cell in WORST_FIRST}
 
 
 def runs_in(cells: str) -> list[Run]:

@@ -11,7 +11,7 @@ const STALE_MILLISECONDS = 2_000;
 const TEXTS = { live: "Live", reconnecting: "Reconnecting", offline: "Offline", off: "Reload to update" };
 
 const body = document.body;
-const known = new Map();
+const latest = new Map();
 const fetching = new Set();
 let socket, revision, retry, stale, events;
 let [cells, failures] = ["", 0];
@@ -63,7 +63,7 @@ function hear(told) {
     revision = undefined;
     return connect();
   }
-  const isAgain = revision === undefined ? known.size > 0 : told.type.endsWith(".snapshot");
+  const isAgain = revision === undefined ? latest.size > 0 : told.type.endsWith(".snapshot");
   revision = told.revision;
   failures = 0;
   mark("live");
@@ -92,15 +92,22 @@ function hearList(told) {
 
 /** Whether words on this page are out of date: it shows the transfer, in another state or with another verdict. */
 function isNews(told) {
-  const [before, now] = [known.get(told.id), `${told.state} ${told.verdict}`];
-  known.set(told.id, now);
+  const before = latest.get(told.id);
+  latest.set(told.id, told);
   const shown = document.querySelector(`[data-transfer="${told.id}"]`);
   if (!shown) return false;
-  return before === undefined ? told.revision > Number(shown.dataset.revision) : before !== now;
+  if (!before) return told.revision > Number(shown.dataset.revision);
+  return before.state !== told.state || before.verdict !== told.verdict;
 }
 
 function replaceCells(before, [first, run]) {
   return before.slice(0, first) + run + before.slice(first + run.length);
+}
+
+/** What was fetched knows neither the speed nor what came since. */
+function patchAgain() {
+  latest.forEach(patchTransfer);
+  if (cells) patchCells(cells);
 }
 
 /** Soon, once however often it is asked for, and not from every browser at the same moment. */
@@ -117,6 +124,6 @@ function fetchAgain(fragment) {
 if (body.dataset.liveSocket) {
   window.addEventListener("online", connect);
   window.addEventListener("offline", () => lose(0));
-  document.addEventListener("htmx:afterSettle", () => cells && patchCells(cells));
+  document.addEventListener("htmx:afterSettle", patchAgain);
   connect();
 }

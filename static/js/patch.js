@@ -10,29 +10,28 @@ export function patchTransfer(told) {
     place.dataset.revision = told.revision;
     if (told.progress) patchProgress(place, told.progress);
   }
-  if (told.funnel) patchCounts(told.funnel, (element) => !isLegend(element));
+  if (told.funnel) patchCounts(told.funnel);
 }
 
 /** Into every place for a number that has one of these names. */
-export function patchCounts(counts, isMeant = () => true) {
+export function patchCounts(counts) {
   for (const element of document.querySelectorAll("[data-count]")) {
-    if (element.dataset.count in counts && isMeant(element)) {
-      element.textContent = numbers.format(counts[element.dataset.count]);
-    }
+    if (element.dataset.count in counts) element.textContent = numbers.format(counts[element.dataset.count]);
   }
   for (const bar of document.querySelectorAll("[data-bar]")) {
     const share = counts[bar.dataset.bar] / Math.max(1, Number(bar.dataset.of));
-    if (share >= 0 && isMeant(bar)) bar.setAttribute("width", Math.round(share * 1000));
+    if (share >= 0) bar.setAttribute("width", Math.round(share * 1000));
   }
 }
 
 export function patchCells(cells) {
   for (const svg of document.querySelectorAll("[data-grid]")) paint(svg, cells);
-  patchCounts(count(cells), isLegend);
-}
-
-function isLegend(element) {
-  return Boolean(element.closest("section")?.querySelector("[data-grid]"));
+  const counts = count(cells);
+  for (const element of document.querySelectorAll("[data-cells]")) {
+    const instances = counts[element.dataset.cells];
+    element.textContent = numbers.format(instances);
+    element.closest("li").hidden = instances === 0;
+  }
 }
 
 function patchProgress(place, { phase, done, total, instances_per_second: speed, seconds_left: left }) {

@@ -2,19 +2,18 @@
  * Keeps a page up to date: it opens the websocket that the body names (data-live-socket), writes numbers as they are
  * told, and has htmx fetch the fragments whose words change ("live:…" on the body). docs/websocket.md has the messages.
  */
+import { mark } from "./mark.js";
 import { patchCells, patchCounts, patchTransfer } from "./patch.js";
 
 const FRAGMENTS = ["summary", "grid", "instances", "timeline", "attempts", "list"];
 const [LOGGED_OUT, NOT_FOUND] = [4401, 4404];
 const RETRY_MILLISECONDS = { first: 500, longest: 10_000 };
-const STALE_MILLISECONDS = 2_000;
-const TEXTS = { live: "Live", reconnecting: "Reconnecting", offline: "Offline", off: "Reload to update" };
 
 const body = document.body;
 const latest = new Map();
 const fetching = new Set();
-let socket, revision, retry, stale, events;
-let [cells, failures] = ["", 0];
+let socket, revision, retry, events;
+let [cells, failures, isShown] = ["", 0, false];
 
 function connect() {
   clearTimeout(retry);
@@ -28,6 +27,7 @@ function connect() {
 }
 
 function lose(code) {
+  socket?.close();
   socket = undefined;
   if (code === LOGGED_OUT) return mark("logged-out");
   if (code === NOT_FOUND) return mark("off");
@@ -37,33 +37,14 @@ function lose(code) {
   retry = setTimeout(connect, wait * (0.5 + Math.random() / 2));
 }
 
-/** Say whether what is shown is kept up to date; `data-stale` on the body once it has not been for a while. */
-function mark(state) {
-  clearTimeout(stale);
-  if (state === "live") delete body.dataset.stale;
-  else stale = setTimeout(() => (body.dataset.stale = ""), STALE_MILLISECONDS);
-  for (const element of document.querySelectorAll("[data-live-mark]")) {
-    if (element.dataset.state === state) continue;
-    element.dataset.state = state;
-    element.replaceChildren(state === "logged-out" ? linkToLogin() : TEXTS[state]);
-  }
-}
-
-/** To this page, which asks for the login first. */
-function linkToLogin() {
-  const link = document.createElement("a");
-  link.href = location.href;
-  link.textContent = "Logged out: log in";
-  return link;
-}
-
 function hear(told) {
   if (told.type === "ended") return;
   if (told.previous > revision) {
     revision = undefined;
     return connect();
   }
-  const isAgain = revision === undefined ? latest.size > 0 : told.type.endsWith(".snapshot");
+  const isAgain = isShown && told.type.endsWith(".snapshot");
+  isShown = true;
   revision = told.revision;
   failures = 0;
   mark("live");
@@ -93,9 +74,9 @@ function hearList(told) {
 /** Whether words on this page are out of date: it shows the transfer, in another state or with another verdict. */
 function isNews(told) {
   const before = latest.get(told.id);
-  latest.set(told.id, told);
   const shown = document.querySelector(`[data-transfer="${told.id}"]`);
-  if (!shown) return false;
+  if (!shown) return latest.delete(told.id) && false;
+  latest.set(told.id, told);
   if (!before) return told.revision > Number(shown.dataset.revision);
   return before.state !== told.state || before.verdict !== told.verdict;
 }

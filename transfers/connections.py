@@ -12,6 +12,12 @@ from transfers.wire.connection_test import ConnectionReport
 
 def describe(report: ConnectionReport) -> Iterator[str]:
     """What matters first: does it answer, can it be asked afterwards, what does it take."""
+    yield from describe_answers(report)
+    yield from describe_accepted(report)
+
+
+def describe_answers(report: ConnectionReport) -> Iterator[str]:
+    """Does it answer, and can it be asked afterwards?"""
     if report.is_ok:
         yield f"C-ECHO answered with success in {report.seconds * 1000:,.0f} ms."
     elif report.echo_status_code is not None:
@@ -27,11 +33,12 @@ def describe(report: ConnectionReport) -> Iterator[str]:
         if report.can_be_listed
         else "It does not offer Study Root C-FIND: what arrived cannot be verified by presence."
     )
-    yield from _accepted(report)
 
 
-def _accepted(report: ConnectionReport) -> Iterator[str]:
-    """The storage SOP classes, those with the same transfer syntaxes on one line."""
+def describe_accepted(report: ConnectionReport) -> Iterator[str]:
+    """The storage SOP classes that it takes, those with the same transfer syntaxes on one line."""
+    if not report.is_reachable:
+        return
     if not report.accepted:
         yield "It accepts no storage SOP class."
         return

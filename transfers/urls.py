@@ -5,10 +5,12 @@ from __future__ import annotations
 from django.urls import path
 from django.views.generic import RedirectView
 
-from transfers.views import transfer, transfers
+from transfers.views import destinations, transfer, transfers
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="transfers")),
+    path("destinations/", destinations.destination_list, name="destinations"),
+    path("destinations/<uuid:public_id>/check/", destinations.check, name="destination-check"),
     path("transfers/", transfers.transfer_list, name="transfers"),
     path("transfers/<uuid:public_id>/", transfer.transfer_page, name="transfer"),
     path("transfers/<uuid:public_id>/part/<slug:name>/", transfer.transfer_fragment, name="transfer-fragment"),

@@ -110,7 +110,7 @@ def _heading(look: Look) -> Context:
             "size": size_text(transfer.size_bytes),
             "uid": transfer.study_instance_uid,
         },
-        "destination_url": f"/destinations/#{transfer.destination.name}",
+        "destination_url": f"{reverse('destinations')}#destination-{transfer.destination.name}",
         "method": method_text(transfer.method) if transfer.method else "",
         "started_at": transfer.created_at,
         "duration": _duration(transfer),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -89,14 +89,14 @@ def needing_attention() -> Q:
 
 def page_of(transfers: Transfers, *, older_than: UUID | None = None, newer_than: UUID | None = None) -> Page:
     """The page that begins after one transfer, or that ends before one; else the first."""
-    rows = transfers.select_related("destination", "audit")
+    keys = transfers.values_list("pk", flat=True)
     if newer_than is not None and (key := _key(newer_than)) is not None:
-        found = list(rows.filter(pk__gt=key).order_by("pk")[: PAGE_ROWS + 1])
+        found = list(keys.filter(pk__gt=key).order_by("pk")[: PAGE_ROWS + 1])
         return _page(found[:PAGE_ROWS][::-1], has_newer=len(found) > PAGE_ROWS, has_older=True)
     key = None if older_than is None else _key(older_than)
     if key is not None:
-        rows = rows.filter(pk__lt=key)
-    found = list(rows.order_by("-pk")[: PAGE_ROWS + 1])
+        keys = keys.filter(pk__lt=key)
+    found = list(keys.order_by("-pk")[: PAGE_ROWS + 1])
     return _page(found[:PAGE_ROWS], has_newer=key is not None, has_older=len(found) > PAGE_ROWS)
 
 
@@ -119,7 +119,9 @@ def count_needing_attention(by_verdict: Mapping[str, int]) -> int:
     return stuck + sum(by_verdict.get(verdict, 0) for verdict in ATTENTION)
 
 
-def _page(transfers: list[Transfer], *, has_newer: bool, has_older: bool) -> Page:
+def _page(keys: Sequence[int], *, has_newer: bool, has_older: bool) -> Page:
+    """The rows are fetched once it is known which: what is joined to be filtered costs for every row that there is."""
+    transfers = list(Transfer.objects.filter(pk__in=keys).select_related("destination", "audit").order_by("-pk"))
     if not transfers:
         return Page([], None, None)
     return Page(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from html import unescape
-from typing import Any
 
 import pytest
 from django.test import Client
@@ -12,6 +10,7 @@ from django.utils import timezone
 
 from tests.commands import destination_for
 from tests.fakes.fixtures import MakeArchive
+from tests.integration.transfers.views.reading import text_of
 from transfers.destination_cards import check_of
 from transfers.models import Destination, Transfer
 from transfers.wire.connection_test import ConnectionReport
@@ -19,10 +18,6 @@ from transfers.wire.connection_test import ConnectionReport
 pytestmark = pytest.mark.django_db
 
 HTMX = {"hx-request": "true"}
-
-
-def text_of(answer: Any) -> str:
-    return unescape(answer.content.decode())
 
 
 def check_url(destination: Destination) -> str:

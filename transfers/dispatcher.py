@@ -157,7 +157,7 @@ class _Job(Thread):
             logger.info("A transfer was taken over by another process", extra={"action": "taken_over"})
         except Error:
             logger.exception("The database failed while a transfer ran", extra={"action": "database_failed"})
-        except Exception:  # noqa: BLE001  logged where it happened, and told by the state
+        except Exception:
             logger.debug("A job failed", extra={"action": "job_failed"}, exc_info=True)
         finally:
             connections.close_all()

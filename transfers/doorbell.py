@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from threading import Lock
 from typing import Any
 
@@ -21,6 +21,7 @@ WORKER_CHANNEL = "transfer-worker"
 """A worker receives `{"type": "work.waiting"}` here."""
 LIVE_GROUP = "live"
 """Every process that serves pages receives `{"type": "live.changed"}` in this group."""
+ATTEMPTS = 3
 
 _lock = Lock()
 _loop: asyncio.AbstractEventLoop | None = None
@@ -36,12 +37,12 @@ def attach(loop: asyncio.AbstractEventLoop) -> None:
 
 def ring_worker() -> None:
     """Once the transaction is committed, have a worker look for work."""
-    transaction.on_commit(lambda: _ring(_to_worker()), robust=True)
+    transaction.on_commit(lambda: _ring(_to_worker), robust=True)
 
 
 def ring_pages() -> None:
     """Have the processes that serve pages look for what changed."""
-    _ring(_to_pages())
+    _ring(_to_pages)
 
 
 async def _to_worker() -> None:
@@ -56,17 +57,25 @@ async def _to_pages() -> None:
         await layer.group_send(LIVE_GROUP, {"type": "live.changed"})
 
 
-def _ring(message: Coroutine[Any, Any, None]) -> None:
+def _ring(send: Callable[[], Coroutine[Any, Any, None]]) -> None:
     with _lock:
         loop = _loop
-    if loop is None or loop.is_closed():
-        message.close()
+    if loop is None:
         return
-    asyncio.run_coroutine_threadsafe(_quietly(message), loop)
-
-
-async def _quietly(message: Coroutine[Any, Any, None]) -> None:
+    ringing = _quietly(send)
     try:
-        await asyncio.wait_for(message, timeout=5)
-    except Exception:  # whatever a channel layer raises when it is away, or full
-        logger.debug("A doorbell could not be rung", extra={"action": "doorbell_failed"}, exc_info=True)
+        asyncio.run_coroutine_threadsafe(ringing, loop)
+    except RuntimeError:  # this process ends, and its loop is closed
+        ringing.close()
+
+
+async def _quietly(send: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Tried again at once: of connections that were kept over an outage, each fails when it is first used."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            await asyncio.wait_for(send(), timeout=5)
+        except Exception:  # whatever a channel layer raises when it is away, or full
+            extra = {"action": "doorbell_failed", "attempt": attempt}
+            logger.debug("A doorbell could not be rung", extra=extra, exc_info=True)
+        else:
+            return

@@ -21,6 +21,12 @@ class Ceiling(NamedTuple):
     sentence: str
     """Why, and what it does not cover, for people."""
 
+    @property
+    def title(self) -> str:
+        """The verdict with its proof: "committed by “present”"."""
+        word = self.verdict.replace("-", " ")
+        return f"{word} by “{self.proof}”" if self.proof else word
+
 
 def ceiling(method: str | None, policy: Policy, verify: str) -> Ceiling:
     """The best that the calculus can say of a study that the destination did not hold before.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from django.views.generic import RedirectView
 
-from transfers.views import destinations, transfer, transfers
+from transfers.views import batches, destinations, submissions, transfer, transfers
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="transfers")),
@@ -17,4 +17,9 @@ urlpatterns = [
     path("transfers/<uuid:public_id>/cancel/", transfer.cancel, name="transfer-cancel"),
     path("transfers/<uuid:public_id>/retry/", transfer.retry, name="transfer-retry"),
     path("transfers/<uuid:public_id>/verify/", transfer.verify, name="transfer-verify"),
+    path("new/", submissions.new_transfer, name="new-transfer"),
+    path("new/uploads/clear/", submissions.clear_uploads, name="uploads-clear"),
+    path("batches/<uuid:public_id>/", batches.batch_page, name="batch"),
+    path("batches/<uuid:public_id>/start/", batches.start, name="batch-start"),
+    path("batches/<uuid:public_id>/discard/", batches.discard, name="batch-discard"),
 ]

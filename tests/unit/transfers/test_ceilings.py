@@ -53,3 +53,8 @@ def test_without_asking_an_acknowledgement_is_said_to_prove_nothing() -> None:
 def test_only_asking_is_not_said_to_send() -> None:
     assert "asked afterwards" not in ceiling(None, WITHOUT_TRUST, "presence").sentence
     assert "Nothing is sent" in ceiling(None, WITHOUT_TRUST, "none").sentence
+
+
+def test_a_title_names_the_proof_where_there_is_one() -> None:
+    assert ceiling("c-store", WITHOUT_TRUST, "presence").title == "committed by “present”"
+    assert ceiling("c-store", WITHOUT_TRUST, "none").title == "unverifiable"

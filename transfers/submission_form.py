@@ -1,0 +1,170 @@
+"""What a page lets people say about what to send, where to, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import fields
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+
+from transfers.import_roots import PathNotAllowed, confined
+from transfers.methods import DEFAULT_METHODS, METHODS
+from transfers.methods.options import WrongOption, check_options
+from transfers.models import Destination, Upload, verify_choices
+from transfers.submissions import Submission
+from transfers.submitted_files import File
+
+UPLOADS_MAXIMUM = 2_000
+PATH_CHARACTERS_MAXIMUM = 4_096
+"""PATH_MAX of Linux."""
+
+
+class _FilesInput(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class _FilesField(forms.FileField):
+    """Any number of files, empty ones too: what they are worth shows when they are read."""
+
+    widget = _FilesInput
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        field = forms.FileField(required=False, allow_empty_file=True)
+        return [field.clean(file, initial) for file in data or []]
+
+
+class _UploadsField(forms.Field):
+    """Ids of uploads."""
+
+    widget = forms.MultipleHiddenInput
+
+    def clean(self, value: Any) -> list[UUID]:
+        try:
+            return [UUID(each) for each in (value or [])[:UPLOADS_MAXIMUM]]
+        except ValueError:
+            raise ValidationError("What was uploaded is not known here. Upload it again.") from None
+
+
+class SubmissionForm(forms.Form):
+    """What to send in one go; it waits as a draft until somebody starts it."""
+
+    uploads = _UploadsField(required=False)
+    path = forms.CharField(required=False, max_length=PATH_CHARACTERS_MAXIMUM, strip=False)
+    destination = forms.ModelChoiceField(
+        Destination.objects.all(),
+        to_field_name="name",
+        error_messages={
+            "required": "Choose where to send it.",
+            "invalid_choice": "This destination is not there any more.",
+        },
+    )
+    method = forms.ChoiceField(required=False)
+    verify = forms.ChoiceField(required=False, choices=[("", ""), *verify_choices()])
+    send_what_can = forms.BooleanField(required=False)
+
+    def __init__(self, data: Any = None, *, files: Any = None, user: User, initial: Any = None) -> None:
+        super().__init__(data, files, initial=initial)
+        self._user = user
+        self.fields["files"] = _FilesField(required=False)
+        self.fields["method"].choices = [("", ""), *((key, method.label) for key, method in METHODS.items())]  # type: ignore[attr-defined]
+        for key, method in METHODS.items():
+            for option in fields(method.Options):
+                self.fields[_name_of(key, option.name)] = _option_field(option)
+
+    def option_fields(self) -> list[forms.BoundField]:
+        """Of all methods."""
+        return [self[name] for name in self.fields if "." in name]
+
+    def uploaded(self) -> list[Upload]:
+        """What was uploaded for it already."""
+        ids = self["uploads"].value() or []
+        try:
+            return _uploads_of(self._user, [UUID(str(each)) for each in ids[:UPLOADS_MAXIMUM]])
+        except ValueError:
+            return []
+
+    def clean_path(self) -> str:
+        path = str(self.cleaned_data["path"])
+        if not path.strip():
+            return ""
+        for said in (path, path.strip()):  # names may begin and end with spaces; what is pasted may, too
+            with suppress(PathNotAllowed):
+                return str(confined(said))
+        raise ValidationError(str(PathNotAllowed()))
+
+    def clean_uploads(self) -> list[Upload]:
+        ids = self.cleaned_data["uploads"]
+        found = _uploads_of(self._user, ids)
+        if len(found) != len(set(ids)):
+            raise ValidationError("Something of what was uploaded is not kept any more. Upload it again.")
+        return found
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or {}
+        has_files = bool(found.get("files") or found.get("uploads"))
+        if has_files and found.get("path"):
+            self.add_error("path", "Give files or a folder on the server, one of the two.")
+        if not has_files and not found.get("path") and not self.errors:
+            self.add_error("files", "Choose what to send: files, or a folder on the server.")
+        if destination := found.get("destination"):
+            found["options"] = self._options(destination)
+        return found
+
+    def submission(self) -> Submission:
+        """Of what was said and found right, but for the files that came with it."""
+        asked = self.cleaned_data
+        return Submission(
+            destination=asked["destination"],
+            method=asked["method"],
+            options=asked["options"],
+            verify=asked["verify"],
+            send_what_can=asked["send_what_can"],
+            starts=False,
+            path=asked["path"],
+            uploads=asked["uploads"],
+        )
+
+    @property
+    def received(self) -> Sequence[File]:
+        """The files that came with it."""
+        return list(self.cleaned_data["files"])
+
+    def _options(self, destination: Destination) -> dict[str, int]:
+        key = self.cleaned_data.get("method") or DEFAULT_METHODS[destination.kind]
+        method = METHODS[key]
+        if destination.kind not in method.kinds:
+            self.add_error("method", f"{method.label} cannot send to {destination}: it is of another kind.")
+            return {}
+        names = {option.name: self.cleaned_data.get(_name_of(key, option.name)) for option in fields(method.Options)}
+        try:
+            return check_options(method.Options, {name: value for name, value in names.items() if value is not None})
+        except WrongOption as error:
+            self.add_error("method", str(error))
+            return {}
+
+
+def _name_of(method: str, option: str) -> str:
+    return f"{method}.{option}"
+
+
+def _option_field(option: Any) -> forms.IntegerField:
+    known = option.metadata
+    return forms.IntegerField(
+        required=False,
+        min_value=known["minimum"],
+        max_value=known["maximum"],
+        label=option.name.replace("_", " ").capitalize(),
+        help_text=f"{known['help'][:1].upper()}{known['help'][1:]} ({known['minimum']} to {known['maximum']}).",
+    )
+
+
+def _uploads_of(user: User, ids: Sequence[UUID]) -> list[Upload]:
+    """In the order that they were named; only what nothing was made of yet."""
+    free = Upload.objects.filter(created_by=user, batch__isnull=True, removed_at__isnull=True, public_id__in=ids)
+    found = {upload.public_id: upload for upload in free}
+    return [found[each] for each in dict.fromkeys(ids) if each in found]

@@ -1,0 +1,150 @@
+"""Every page for everyone: axe finds nothing, in light and dark, at a desk and on a phone; and by keyboard alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+
+from tests.acceptance.browser.conftest import watch_errors
+from tests.acceptance.browser.site import Site
+from tests.datasets import write_study
+from tests.fakes.acts import Answer
+from tests.fakes.archive import Archive
+from tests.fakes.script import Script, every
+
+SIZES = {"desk": ViewportSize(width=1280, height=900), "phone": ViewportSize(width=390, height=844)}
+SOON = 15_000
+
+
+@pytest.fixture(scope="module")
+def refusing() -> Iterator[Archive]:
+    with Archive(Script(on_store=every(5, Answer(0xA700)))) as archive:
+        yield archive
+
+
+@pytest.fixture(scope="module")
+def places(site: Site, refusing: Archive) -> dict[str, str]:
+    """A page of each kind, by what it is."""
+    folder = site.import_root / "everyone"
+    folder.mkdir()
+    write_study(folder, 10)
+    site.shell.add_destination("everyone", refusing.port, refusing.ae_title)
+    partial = site.submit(folder, "everyone")
+    site.wait_until(partial, "finished")
+    draft = site.submit(folder, "everyone", start=False)
+    site.wait_until(draft, "draft")
+    return {
+        "transfers": "/transfers/",
+        "transfers, filtered to nothing": "/transfers/?q=nowhere&verdict=partial",
+        "transfer, partial": f"/transfers/{partial}/",
+        "transfer, its refuted instances": f"/transfers/{partial}/?verdict=refuted",
+        "transfer, a draft": f"/transfers/{draft}/",
+        "batch, a draft": f"/batches/{site.batch_of(draft)}/",
+        "new transfer": "/new/",
+        "destinations": "/destinations/",
+        "password": "/account/password/",
+        "not found": "/nowhere/",
+    }
+
+
+@pytest.fixture(params=list(SIZES))
+def size(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=["light", "dark"])
+def visitor(request: pytest.FixtureRequest, chromium: Browser, site: Site, size: str) -> Iterator[Page]:
+    """Somebody logged in, with one theme and one size of window."""
+    context = chromium.new_context(viewport=SIZES[size], color_scheme=request.param, reduced_motion="reduce")
+    errors = watch_errors(context)
+    yield site.log_in(context)
+    context.close()
+    assert [error for error in errors if "/nowhere/" not in error] == []
+
+
+def faults_of(page: Page) -> list[str]:
+    """What axe finds, and whether the page scrolls sideways."""
+    found = [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in Axe().run(page).response["violations"]]
+    if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+        found.append("it scrolls sideways")
+    return found
+
+
+def test_axe_finds_nothing_and_no_page_scrolls_sideways(visitor: Page, site: Site, places: dict[str, str]) -> None:
+    faults = {}
+    for name, address in places.items():
+        visitor.goto(f"{site.address}{address}")
+        visitor.wait_for_load_state("networkidle")
+        if found := faults_of(visitor):
+            faults[name] = found
+
+    assert faults == {}
+
+
+def test_the_page_for_logging_in_is_for_everyone_too(chromium: Browser, site: Site) -> None:
+    with chromium.new_context(viewport=SIZES["phone"]) as context:
+        page = context.new_page()
+        page.goto(f"{site.address}/transfers/")
+
+        assert faults_of(page) == []
+        assert "/account/login/" in page.url
+
+
+def test_an_open_menu_filters_and_evidence_are_for_everyone_too(page: Page, site: Site, places: dict[str, str]) -> None:
+    page.goto(f"{site.address}{places['transfer, partial']}")
+    page.locator("#instances details summary").first.click()
+    page.locator("header details summary").last.click()
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
+
+    assert faults_of(page) == []
+
+
+def test_a_study_is_found_and_resent_by_keyboard_alone(page: Page, site: Site, places: dict[str, str]) -> None:
+    page.goto(f"{site.address}/transfers/?verdict=partial")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent").strip() == "Skip to the content"
+    page.keyboard.press("Enter")
+
+    row = page.locator("tr a.row-title").first
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if row.evaluate("element => element === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#summary .chip")).to_contain_text("Partial")
+    resend = page.get_by_role("button", name="Resend the 2")
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if resend.evaluate("element => element === document.activeElement"):
+            break
+    assert resend.evaluate("element => getComputedStyle(element).outlineStyle") != "none"
+
+
+def test_a_chosen_theme_stays_chosen(page: Page, site: Site) -> None:
+    button = page.locator("[data-theme-button]")
+    while page.evaluate("document.documentElement.dataset.theme") != "dark":
+        button.click()
+    page.goto(f"{site.address}/destinations/")
+
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 21, 27)"
+
+
+def test_without_javascript_all_but_the_live_part_works(chromium: Browser, site: Site, places: dict[str, str]) -> None:
+    with chromium.new_context(java_script_enabled=False, viewport=SIZES["desk"]) as context:
+        page = site.log_in(context)
+        page.goto(f"{site.address}/transfers/")
+        page.locator("summary", has_text="More filters").click()
+        page.get_by_label("Verdict", exact=True).select_option("partial")
+        page.get_by_role("button", name="Filter").click()
+        assert "verdict=partial" in page.url
+        page.locator("tr a.row-title").first.click()
+        page.locator("#failures a").first.click()
+
+        assert page.locator("#instances tbody tr").count() == 2
+        assert page.locator("#grid svg path").count() >= 2

@@ -212,6 +212,8 @@ def _continue(transfer: Transfer, event: str, worker: str, *, verify: str, sends
     with transaction.atomic():
         if worker:
             queue.claim(transfer, worker)
+        elif State(transfer.state) not in _RETRIABLE:
+            raise queue.TransferIsHeld
         else:
             queue.move(transfer, State.QUEUED)
             transfer.is_in_background = True

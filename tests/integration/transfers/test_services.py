@@ -96,6 +96,18 @@ def test_asking_again_sends_nothing_and_keeps_the_audit_before(create: Create) -
     assert [audit.pk for audit in transfer.audit.chain()] == [transfer.audit.pk, before.pk]
 
 
+@pytest.mark.parametrize("worker", [None, ""], ids=["held", "waiting"])
+def test_what_somebody_works_on_is_not_queued_again(create: Create, worker: str | None) -> None:
+    transfer = create(worker)
+
+    with pytest.raises(queue.TransferIsHeld):
+        services.retry(transfer)
+    with pytest.raises(queue.TransferIsHeld):
+        services.reverify(transfer, "presence")
+
+    assert Transfer.objects.get().state == transfer.state
+
+
 def unfinished(destination: Destination, manifest: StudyManifest) -> Transfer | None:
     return services.find_unfinished(manifest, destination=destination, method="c-store")
 

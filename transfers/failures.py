@@ -2,74 +2,98 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from django.db.models import Count
-
+from audit.chunks import chunks
 from audit.judgements import Ground, InstanceVerdict
 from audit.models import Audit, Evidence
 from audit.observations import EvidenceKind
+from transfers.last_answers import last_answer
 from transfers.remedies import remedy_of_code, remedy_of_ground, title_of_ground
 
-_SAID_WITH: Mapping[Ground, EvidenceKind] = {
-    Ground.REFUSED: EvidenceKind.REFUSED,
-    Ground.NOT_SENT: EvidenceKind.NOT_SENT,
-    Ground.NO_ANSWER: EvidenceKind.NO_ANSWER,
-    Ground.ANSWER_UNCLEAR: EvidenceKind.ANSWER_UNCLEAR,
+_EXPLAINS: Mapping[EvidenceKind, Ground] = {
+    EvidenceKind.REFUSED: Ground.REFUSED,
+    EvidenceKind.NOT_SENT: Ground.NOT_SENT,
+    EvidenceKind.NO_ANSWER: Ground.NO_ANSWER,
+    EvidenceKind.ANSWER_UNCLEAR: Ground.ANSWER_UNCLEAR,
 }
-"""Grounds that fall into groups by what was said with the evidence."""
-MOST_CODES = 12
+"""What explains by itself why an instance is not there."""
+_EXPLAINED = frozenset({Ground.ABSENT, *_EXPLAINS.values()})
+MOST_GROUPS = 12
+"""What has more reasons than this is shown by its most frequent ones, and the rest by what they have in common."""
+
+Url = Callable[[Mapping[str, str]], str]
+
+
+class _Answer(NamedTuple):
+    kind: EvidenceKind
+    code: str
+    """A status code, or the code of an error of ours."""
+    said: str
 
 
 class _Group(NamedTuple):
     verdict: str
     ground: Ground
-    count: int
+    answer: _Answer | None
+    """What explains it; None where its ground says all there is to say."""
 
 
-def failures_of(audit: Audit, url_of: Callable[[Mapping[str, str]], str]) -> list[dict[str, Any]]:
+def failures_of(audit: Audit, url_of: Url) -> list[dict[str, Any]]:
     """As `templates/transfers/_failures.html` wants them, the largest first; of a sealed audit."""
-    rows = audit.instances.exclude(verdict__in=[InstanceVerdict.CONFIRMED, InstanceVerdict.PENDING])
-    counted = rows.order_by().values_list("verdict", "ground").annotate(count=Count("pk"))
-    groups = [_Group(verdict, Ground(ground), count) for verdict, ground, count in counted]
-    found = [failure for group in groups for failure in _failures(audit, group, url_of)]
-    return sorted(found, key=lambda failure: -failure["count"])
+    return [_failure(group, count, url_of) for group, count in _shown(_groups_of(audit))]
 
 
-def _failures(audit: Audit, group: _Group, url_of: Callable[[Mapping[str, str]], str]) -> Iterator[dict[str, Any]]:
-    codes = list(_codes_of(audit, group))
-    known = {"verdict": group.verdict, "ground": group.ground.value}
-    if not codes:
-        yield {
-            "verdict": group.verdict,
-            "count": group.count,
-            "title": title_of_ground(group.ground),
-            "text": remedy_of_ground(group.ground),
-            "url": url_of(known),
-        }
-    for code, said, count in codes:
-        yield {
-            "verdict": group.verdict,
-            "count": count,
-            "title": f"{title_of_ground(group.ground)}: {said}" if said else title_of_ground(group.ground),
-            "text": remedy_of_code(code) or remedy_of_ground(group.ground),
-            "url": url_of(known | ({"code": code} if code else {})),
-        }
-
-
-def _codes_of(audit: Audit, group: _Group) -> Iterator[tuple[str, str, int]]:
-    """Code, what was said, and of how many instances of the group; status codes before reasons of our own."""
-    kind = _SAID_WITH.get(group.ground)
-    if kind is None:
-        return
-    rows = Evidence.objects.filter(
-        instance__audit=audit, instance__verdict=group.verdict, instance__ground=group.ground, kind=kind
+def _groups_of(audit: Audit) -> Counter[_Group]:
+    failing = audit.instances.exclude(verdict__in=[InstanceVerdict.CONFIRMED, InstanceVerdict.PENDING])
+    rows = list(failing.annotate(answer=last_answer(audit.chain())).values_list("verdict", "ground", "answer"))
+    answers = _answers([answer for _, ground, answer in rows if ground in _EXPLAINED and answer])
+    return Counter(
+        _Group(verdict, Ground(ground), answers.get(answer) if ground in _EXPLAINED else None)
+        for verdict, ground, answer in rows
     )
-    keys = ("detail__status_code", "detail__meaning", "detail__code", "detail__reason")
-    counted = rows.order_by().values_list(*keys).annotate(count=Count("instance", distinct=True)).order_by("-count")
-    for status_code, meaning, code, reason, count in counted[:MOST_CODES]:
-        if status_code:
-            yield status_code, f"{status_code} {meaning or ''}".strip(), count
-        else:
-            yield code or "", (reason or "").rstrip("."), count
+
+
+def _answers(pks: list[int]) -> dict[int, _Answer]:
+    answers = {}
+    for chunk in chunks(pks):
+        for pk, kind, detail in Evidence.objects.filter(pk__in=chunk).values_list("pk", "kind", "detail"):
+            status_code = detail.get("status_code", "")
+            said = f"{status_code} {detail.get('meaning', '')}".strip() or str(detail.get("reason") or "").rstrip(".")
+            answers[pk] = _Answer(EvidenceKind(kind), str(status_code or detail.get("code") or ""), said)
+    return answers
+
+
+def _shown(groups: Counter[_Group]) -> Iterator[tuple[_Group, int]]:
+    """The largest groups; those beyond them by verdict and ground alone."""
+    ordered = groups.most_common()
+    rest: Counter[_Group] = Counter()
+    for group, count in ordered[MOST_GROUPS:]:
+        rest[group._replace(answer=None)] += count
+    yield from ordered[:MOST_GROUPS]
+    yield from rest.most_common()
+
+
+def _failure(group: _Group, count: int, url_of: Url) -> dict[str, Any]:
+    query = {"verdict": group.verdict, "ground": group.ground.value}
+    if group.answer is None:
+        title, text = title_of_ground(group.ground), remedy_of_ground(group.ground)
+    else:
+        title, text = _title(group.answer), _remedy(group.ground, group.answer)
+        query |= {"code": group.answer.code} if group.answer.code else {}
+    return {"verdict": group.verdict, "count": count, "title": title, "text": text, "url": url_of(query)}
+
+
+def _title(answer: _Answer) -> str:
+    if answer.kind is EvidenceKind.ACKNOWLEDGED:
+        warning = "" if answer.code == "0x0000" else f" with {answer.said}"
+        return f"Acknowledged{warning}, and not found at the destination"
+    title = title_of_ground(_EXPLAINS[answer.kind])
+    return f"{title}: {answer.said}" if answer.said else title
+
+
+def _remedy(ground: Ground, answer: _Answer) -> str:
+    by_code = "" if answer.kind is EvidenceKind.ACKNOWLEDGED else remedy_of_code(answer.code)
+    return by_code or remedy_of_ground(_EXPLAINS.get(answer.kind, ground))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from pydicom.uid import UID
 
 from audit.judgements import Ground, InstanceVerdict
@@ -16,6 +16,7 @@ from audit.observations import EvidenceKind
 from audit.plain_words import GROUND_WORDS, KIND_WORDS, what_was_said
 from audit.tallies import STEPS
 from transfers.funnel import Step
+from transfers.last_answers import last_answer, was_answered_with
 from transfers.wording import size_text
 
 PAGE_ROWS = 50
@@ -40,7 +41,7 @@ class InstanceFilters:
     missing: str = ""
     """A step of the funnel that these instances did not come to."""
     code: str = ""
-    """A status code, or the code of an error, that some evidence carries."""
+    """A status code, or the code of an error, that was last said of its sending."""
     series: str = ""
     text: str = ""
     """The beginning of a SOP Instance UID, or any part of it."""
@@ -61,12 +62,13 @@ def matching(audit: Audit, filters: InstanceFilters) -> Instances:
         rows = rows.filter(verdict=filters.verdict)
     if filters.ground:
         rows = rows.filter(ground=filters.ground)
-    if filters.missing in {*STEPS, Step.PRESENT}:
-        rows = rows.exclude(sop_instance_uid__in=_uids_with(audit, filters.missing))
+    if filters.missing in STEPS:
+        rows = rows.exclude(sop_instance_uid__in=_uids_with(audit, *STEPS[filters.missing]))
+    if filters.missing == Step.PRESENT:
+        found = Q(sop_instance_uid__in=_uids_with(audit, EvidenceKind.PRESENT))
+        rows = rows.filter(~found | Q(sop_instance_uid__in=_uids_gone(audit)))
     if filters.code:
-        evidence = Evidence.objects.filter(instance__audit=audit)
-        coded = evidence.filter(detail__status_code=filters.code) | evidence.filter(detail__code=filters.code)
-        rows = rows.filter(pk__in=coded.values("instance_id"))
+        rows = rows.annotate(answer=last_answer(audit.chain())).filter(was_answered_with(filters.code))
     if filters.series:
         rows = rows.filter(series_instance_uid=filters.series)
     return rows.filter(sop_instance_uid__contains=filters.text) if filters.text else rows
@@ -140,11 +142,21 @@ def _in_words(detail: Mapping[str, Any]) -> str:
     return " · ".join(filter(None, parts))
 
 
-def _uids_with(audit: Audit, step: str) -> Any:
-    """SOP Instance UIDs that came to a step in any audit of the chain."""
-    kinds = [EvidenceKind.PRESENT] if step == Step.PRESENT else STEPS[step]
+def _uids_with(audit: Audit, *kinds: EvidenceKind) -> Any:
+    """SOP Instance UIDs with such evidence in any audit of the chain."""
     rows = Evidence.objects.filter(instance__audit__in=audit.chain(), kind__in=kinds)
     return rows.values("instance__sop_instance_uid")
+
+
+def _uids_gone(audit: Audit) -> Any:
+    """SOP Instance UIDs that were listed at one time, and no more by the newest list."""
+    of_chain = Evidence.objects.filter(instance__audit__in=audit.chain())
+    later = of_chain.filter(
+        kind=EvidenceKind.PRESENT,
+        instance__sop_instance_uid=OuterRef("instance__sop_instance_uid"),
+        round__gt=OuterRef("round"),
+    )
+    return of_chain.filter(~Exists(later), kind=EvidenceKind.ABSENT).values("instance__sop_instance_uid")
 
 
 def _evidence_of(audit: Audit, instances: Sequence[InstanceAudit]) -> defaultdict[str, list[dict[str, Any]]]:

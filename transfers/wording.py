@@ -60,4 +60,5 @@ def duration_text(seconds: float) -> str:
 
 def method_text(key: str | None) -> str:
     """A transfer without a method only asks."""
-    return METHODS[key].label if key in METHODS else (key or "Only asked, nothing sent")
+    method = METHODS.get(key or "")
+    return method.label if method else (key or "Only asked, nothing sent")

@@ -1,0 +1,387 @@
+"""The page of one transfer: what it says, by what really happened at a scripted archive."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from audit.ledger import Ledger
+from audit.observations import EvidenceKind, Observation
+from tests.bench.rows import create_destination, create_large_studies
+from tests.commands import destination_for, run, send
+from tests.datasets import write_study
+from tests.fakes.acts import Answer
+from tests.fakes.archive import Archive
+from tests.fakes.fixtures import MakeArchive
+from tests.fakes.script import Script
+from tests.integration.transfers.views.reading import text_of, words_of
+from transfers import services
+from transfers.instance_listing import PAGE_ROWS
+from transfers.models import Transfer
+from transfers.states import State
+
+pytestmark = pytest.mark.django_db
+
+FRAGMENTS = ("heading", "summary", "grid", "failures", "attempts", "timeline")
+HTMX = {"hx-request": "true", "hx-target": "instances"}
+Create = Callable[..., Transfer]
+
+
+def page_of(transfer: Transfer, query: str = "") -> str:
+    return f"/transfers/{transfer.public_id}/{query}"
+
+
+def sent(peer: Archive, folder: Path, *options: str) -> Transfer:
+    """The transfer of all that is in the folder, once it is finished."""
+    send(destination_for(peer), folder, *options)
+    return Transfer.objects.get()
+
+
+def instances_in(answer: Any) -> list[int]:
+    """The numbers of the instances that the table shows."""
+    return [int(number) for number in re.findall(r'<tr id="instance-(\d+)"', text_of(answer))]
+
+
+def link_called(answer: Any, words: str) -> str:
+    """Where the link with these words leads."""
+    links = re.findall(r'<a [^>]*?href="([^"]+)"[^>]*>(.*?)</a>', text_of(answer), re.DOTALL)
+    (url,) = {url for url, inside in links if words in " ".join(re.sub(r"<[^>]+>", " ", inside).split())}
+    return str(url).partition("#")[0]
+
+
+def test_a_committed_study_is_shown_with_its_proof(operator: Client, archive: MakeArchive, folder: Path) -> None:
+    write_study(folder, 5, series=2)
+    transfer = sent(archive(), folder)
+
+    words = words_of(operator.get(page_of(transfer)))
+
+    assert "Committed present" in words
+    assert transfer.audit.reason in words
+    assert "2 series" in words
+    assert "5 instances" in words
+    assert "Expected 5 Sent 5 Acknowledged 5 Present 5" in words
+    assert "What went wrong" not in words
+    assert transfer.study_instance_uid in words
+
+
+def test_what_was_refused_is_shown_as_one_group_with_what_to_do(
+    operator: Client, archive: MakeArchive, folder: Path
+) -> None:
+    uids = [path.stem.partition("-")[2] for path in write_study(folder, 6)]
+    transfer = sent(archive(Script(on_store=dict.fromkeys(uids[3:5], Answer(0xA700)))), folder)
+
+    page = operator.get(page_of(transfer))
+
+    assert "Partial 4 of 6" in words_of(page)
+    assert "Refused: 0xA700" in words_of(page)
+    assert "Make room there, then resend" in words_of(page)
+    assert instances_in(operator.get(link_called(page, "show 2"))) == [4, 5]
+    assert "By position: 4–5 refuted." in words_of(page)
+
+
+def test_a_step_of_the_funnel_that_loses_instances_leads_to_them(
+    operator: Client, archive: MakeArchive, folder: Path
+) -> None:
+    uids = [path.stem.partition("-")[2] for path in write_study(folder, 5)]
+    script = Script(on_store={uids[1]: Answer(0xC000)}, hides=uids[3:4])
+    transfer = sent(archive(script), folder)
+
+    page = operator.get(page_of(transfer))
+
+    assert instances_in(operator.get(link_called(page, "−1 not acknowledged"))) == [2]
+    assert instances_in(operator.get(link_called(page, "−2 not found"))) == [2, 4]
+
+
+def test_what_was_listed_once_and_is_no_more_is_among_the_missing(
+    operator: Client, archive: MakeArchive, folder: Path
+) -> None:
+    uids = [path.stem.partition("-")[2] for path in write_study(folder, 3)]
+    script = Script()
+    transfer = sent(archive(script), folder)
+    script.hides = uids[1:2]
+    run("verify", str(transfer.public_id))
+
+    page = operator.get(page_of(transfer))
+
+    assert instances_in(operator.get(link_called(page, "−1 not found"))) == [2]
+
+
+def test_an_instance_shows_all_its_evidence_in_plain_words(
+    operator: Client, archive: MakeArchive, folder: Path
+) -> None:
+    write_study(folder, 1)
+    transfer = sent(archive(Script(on_store=Answer(0xA700, error_comment="disk full"))), folder)
+
+    words = words_of(operator.get(page_of(transfer)))
+
+    assert "Refused by the destination" in words
+    assert "0xA700" in words
+    assert "“disk full”" in words
+    assert "Not listed by the destination" in words
+    assert "CT Image Storage" in words
+
+
+def test_the_timeline_and_the_lanes_tell_what_happened(operator: Client, archive: MakeArchive, folder: Path) -> None:
+    write_study(folder, 3)
+    transfer = sent(archive(), folder)
+
+    words = words_of(operator.get(page_of(transfer)))
+
+    for sentence in ("Submitted", "Sending began", "Association opened", "Listed 1 series", "Judged, and sealed"):
+        assert sentence in words
+    assert re.search(r"asked before sending .* · sent 3 in .* · asked what arrived", words)
+
+
+def test_the_settings_are_those_that_were_used(operator: Client, archive: MakeArchive, folder: Path) -> None:
+    write_study(folder, 1)
+    transfer = sent(archive(), folder, "--option", "associations=1")
+
+    words = words_of(operator.get(page_of(transfer)))
+
+    assert transfer.audit.destination_address in words
+    assert "Option associations 1" in words
+    assert transfer.manifest_sha256 in words
+    assert "the command line" in words
+
+
+def test_files_left_out_of_the_input_are_told_on_top(operator: Client, create: Create) -> None:
+    assert "2 files left out" in words_of(operator.get(page_of(create(files_left_out=2))))
+
+
+def test_proofs_that_contradict_each_other_are_told_on_top(operator: Client, create: Create) -> None:
+    transfer = create(instances=1)
+    ledger = Ledger(transfer.audit)
+    for kind in (EvidenceKind.COMMITTED, EvidenceKind.ABSENT):
+        ledger.begin_round()
+        ledger.record(Observation("2.25.1.1", kind, timezone.now()))
+    ledger.close()
+
+    page = words_of(operator.get(page_of(transfer)))
+
+    assert "Proofs contradict each other for 1 instance" in page
+
+
+def test_a_running_transfer_can_be_cancelled_and_nothing_else(operator: Client, create: Create) -> None:
+    transfer = create()
+
+    page = text_of(operator.get(page_of(transfer)))
+
+    assert f'action="{page_of(transfer)}cancel/"' in page
+    assert f'action="{page_of(transfer)}retry/"' not in page
+    assert f'action="{page_of(transfer)}verify/"' not in page
+
+
+def test_cancel_of_a_running_transfer_is_asked_for_once(operator: Client, create: Create) -> None:
+    transfer = create()
+
+    answer = operator.post(f"{page_of(transfer)}cancel/", follow=True)
+
+    transfer.refresh_from_db()
+    assert transfer.cancel_requested_at is not None
+    assert "Cancel was asked for" in words_of(answer)
+    assert f'action="{page_of(transfer)}cancel/"' not in text_of(answer)
+
+
+def test_who_cancelled_is_told_in_the_timeline(operator: Client, create: Create) -> None:
+    transfer = create()
+
+    page = words_of(operator.post(f"{page_of(transfer)}cancel/", follow=True))
+
+    assert "Cancel was asked for operator" in page
+
+
+def test_a_waiting_transfer_is_cancelled_at_once(operator: Client, create: Create) -> None:
+    transfer = create(worker="")
+
+    page = words_of(operator.post(f"{page_of(transfer)}cancel/", follow=True))
+
+    transfer.refresh_from_db()
+    assert transfer.state == State.CANCELLED
+    assert "Nothing stored cancelled" in page
+
+
+def test_a_retry_says_what_it_would_send_and_queues_it(operator: Client, archive: MakeArchive, folder: Path) -> None:
+    uids = [path.stem.partition("-")[2] for path in write_study(folder, 5)]
+    transfer = sent(archive(Script(on_store=dict.fromkeys(uids[:2], Answer(0xA700)))), folder)
+    offered = operator.get(page_of(transfer))
+
+    answer = operator.post(f"{page_of(transfer)}retry/")
+
+    transfer.refresh_from_db()
+    size = sum(transfer.audit.instances.filter(sop_instance_uid__in=uids[:2]).values_list("data_set_size", flat=True))
+    assert f"Resend the 2 missing ({size / 1000:.1f} KB)" in words_of(offered)
+    assert answer.status_code == 302
+    assert (transfer.state, transfer.is_in_background) == (State.QUEUED, True)
+
+
+def test_verify_again_sends_nothing(operator: Client, archive: MakeArchive, folder: Path) -> None:
+    write_study(folder, 1)
+    transfer = sent(archive(), folder)
+
+    page = words_of(operator.post(f"{page_of(transfer)}verify/", follow=True))
+
+    transfer.refresh_from_db()
+    assert (transfer.state, transfer.sends) == (State.QUEUED, False)
+    assert "nothing is sent" in page
+
+
+@pytest.mark.parametrize("action", ["cancel", "retry"])
+def test_what_is_too_late_is_refused_with_the_reason(
+    operator: Client, archive: MakeArchive, folder: Path, action: str
+) -> None:
+    write_study(folder, 1)
+    transfer = sent(archive(), folder)
+
+    page = words_of(operator.post(f"{page_of(transfer)}{action}/", follow=True))
+
+    expected = {"cancel": "nothing to cancel", "retry": "nothing to send again"}
+    assert expected[action] in page
+    assert Transfer.objects.get().state == State.FINISHED
+
+
+@pytest.mark.parametrize("worker", [None, ""], ids=["held", "waiting"])
+@pytest.mark.parametrize("action", ["retry", "verify"])
+def test_what_a_process_works_on_is_left_to_it(
+    operator: Client, create: Create, action: str, worker: str | None
+) -> None:
+    transfer = create(worker)
+
+    page = words_of(operator.post(f"{page_of(transfer)}{action}/", follow=True))
+
+    assert "A process works on this transfer just now" in page
+    assert Transfer.objects.get().state == transfer.state
+
+
+def test_a_destination_that_has_moved_is_not_asked(operator: Client, archive: MakeArchive, folder: Path) -> None:
+    write_study(folder, 1)
+    transfer = sent(archive(), folder)
+    transfer.destination.port += 1
+    transfer.destination.save()
+
+    page = words_of(operator.post(f"{page_of(transfer)}verify/", follow=True))
+
+    assert "pointed to another archive" in page
+    assert "the destination was pointed to" in page
+
+
+@pytest.mark.parametrize("action", ["cancel", "retry", "verify"])
+def test_viewers_may_change_nothing(viewer: Client, create: Create, action: str) -> None:
+    transfer = create()
+
+    answer = viewer.post(f"{page_of(transfer)}{action}/")
+
+    assert answer.status_code == 403
+    assert not Transfer.objects.filter(cancel_requested_at__isnull=False).exists()
+
+
+def test_viewers_see_no_actions(viewer: Client, create: Create) -> None:
+    page = text_of(viewer.get(page_of(create())))
+
+    assert 'method="post" action="/transfers/' not in page
+
+
+@pytest.mark.parametrize("action", ["cancel", "retry", "verify"])
+def test_changes_need_a_post_and_its_token(operator: Client, create: Create, action: str) -> None:
+    url = f"{page_of(create())}{action}/"
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = operator.cookies
+
+    assert operator.get(url).status_code == 405
+    assert strict.post(url).status_code == 403
+
+
+@pytest.mark.parametrize("name", FRAGMENTS)
+@pytest.mark.parametrize("is_over", [True, False], ids=["ended", "running"])
+def test_every_fragment_can_be_fetched_by_itself(operator: Client, create: Create, name: str, is_over: bool) -> None:
+    transfer = create(worker="" if is_over else None)
+    if is_over:
+        services.cancel(transfer)
+
+    answer = operator.get(f"{page_of(transfer)}part/{name}/")
+
+    assert f'id="{name}"' in text_of(answer)
+    assert "<html" not in text_of(answer)
+    assert f'hx-get="{page_of(transfer)}part/{name}/"' in text_of(answer)
+
+
+def test_the_table_of_instances_is_fetched_by_the_address_of_the_page(operator: Client, create: Create) -> None:
+    answer = operator.get(page_of(create()), headers=HTMX)
+
+    assert instances_in(answer) == [1, 2, 3]
+    assert "<html" not in text_of(answer)
+    assert answer["Vary"].count("HX-Request") == 1
+
+
+def test_the_table_is_paged_by_position_both_ways(operator: Client, create: Create) -> None:
+    transfer = create(instances=2 * PAGE_ROWS + 20)
+
+    first = operator.get(page_of(transfer))
+    second = operator.get(link_called(first, "Next"))
+    third = operator.get(link_called(second, "Next"))
+
+    assert [len(instances_in(page)) for page in (first, second, third)] == [PAGE_ROWS, PAGE_ROWS, 20]
+    assert instances_in(third)[-1] == 2 * PAGE_ROWS + 20
+    assert instances_in(operator.get(link_called(third, "Previous"))) == instances_in(second)
+
+
+def test_a_cell_of_the_grid_opens_the_table_at_its_instance(operator: Client, create: Create) -> None:
+    transfer = create(instances=150)
+
+    assert f'data-opens-at="{page_of(transfer)}?from="' in text_of(operator.get(page_of(transfer)))
+    assert instances_in(operator.get(page_of(transfer, "?from=120")))[0] == 120
+
+
+@pytest.mark.parametrize("query", ["?from=0", "?from=-1", "?from=²", "?from=999999999999", "?verdict=x", "?missing=x"])
+def test_an_odd_address_is_no_error(operator: Client, create: Create, query: str) -> None:
+    assert operator.get(page_of(create(), query)).status_code == 200
+
+
+def test_the_table_can_be_searched_by_a_part_of_a_uid(operator: Client, create: Create) -> None:
+    assert instances_in(operator.get(page_of(create(instances=12), "?q=.1.12"))) == [12]
+
+
+def test_where_no_instance_matches_it_shows_the_way_back(operator: Client, create: Create) -> None:
+    transfer = create()
+
+    page = operator.get(page_of(transfer, "?q=9.9.9"))
+
+    assert "No instance matches" in words_of(page)
+    assert link_called(page, "Show all instances") == page_of(transfer)
+
+
+def test_an_unknown_transfer_is_not_found(operator: Client) -> None:
+    unknown = "/transfers/00000000-0000-4000-8000-000000000000/"
+
+    assert operator.get(unknown).status_code == 404
+    assert operator.get(f"{unknown}part/summary/").status_code == 404
+    assert operator.post(f"{unknown}cancel/").status_code == 404
+
+
+def test_an_unknown_fragment_is_not_found(operator: Client, create: Create) -> None:
+    assert operator.get(f"{page_of(create())}part/settings/").status_code == 404
+
+
+def test_who_is_not_logged_in_is_asked_to(client: Client, create: Create) -> None:
+    transfer = create()
+
+    for url in (page_of(transfer), f"{page_of(transfer)}part/summary/"):
+        assert client.get(url).status_code == 302
+    assert client.post(f"{page_of(transfer)}cancel/").status_code == 302
+    assert not Transfer.objects.filter(cancel_requested_at__isnull=False).exists()
+
+
+def test_it_asks_the_database_as_often_for_a_large_study_as_for_a_small_one(
+    operator: Client, db: None, django_assert_max_num_queries: Any
+) -> None:
+    large = create_large_studies(create_destination(), 300)
+    operator.get(page_of(large.finished))
+
+    for transfer in large:
+        with django_assert_max_num_queries(45):
+            operator.get(page_of(transfer))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -132,7 +131,7 @@ def test_a_chosen_theme_stays_chosen(page: Page, site: Site) -> None:
     page.goto(f"{site.address}/destinations/")
 
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 21, 27)"
+    assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(15, 21, 27)"
 
 
 def test_without_javascript_all_but_the_live_part_works(chromium: Browser, site: Site, places: dict[str, str]) -> None:

@@ -6,14 +6,15 @@ import asyncio
 import os
 from typing import Any
 
+import django
 from channels.routing import ProtocolTypeRouter
-from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
-http = get_asgi_application()
+django.setup(set_prefix=False)
 
 # These need the settings, which are only there from here on.
+from project.bodies import BodyHandler, bounded  # noqa: E402
 from transfers import doorbell  # noqa: E402
 from transfers.live.hub import end_hub  # noqa: E402
 from transfers.routing import websocket  # noqa: E402
@@ -28,4 +29,4 @@ async def lifespan(_scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "lifespan.shutdown.complete"})
 
 
-application = ProtocolTypeRouter({"http": http, "websocket": websocket, "lifespan": lifespan})
+application = ProtocolTypeRouter({"http": bounded(BodyHandler()), "websocket": websocket, "lifespan": lifespan})

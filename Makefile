@@ -11,8 +11,9 @@ install:
 	@.ci/environment
 
 # Another study than the one that comes along: make demo STUDY=/path/to/a/folder
+# To end after the verdict table, with no pages: make demo ONESHOT=1
 demo: install
-	@$(PY) manage.py demo $(if $(STUDY),"$(STUDY)")
+	@$(PY) manage.py demo $(if $(STUDY),"$(STUDY)") $(if $(ONESHOT),--oneshot)
 
 # On PostgreSQL what touches the database, then everything on SQLite; the last line is the second run's.
 test: install

@@ -21,8 +21,8 @@ from transfers.worker import TransferWorker, keep_running
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 REQUESTS_SECONDS = 5
 """For requests that are being answered when the server is stopped."""
-LONGEST_STOP_SECONDS = 15.0
-"""Then the process ends, whatever a thread still waits for: supervisors kill after twenty."""
+LONGEST_STOP_SECONDS = 12.0
+"""Then the process ends, whatever a thread still waits for: who supervises it would kill it soon after."""
 WEBSOCKET_MESSAGE_BYTES = 64 * 1024
 
 

@@ -1,49 +1,94 @@
-"""`manage.py demo [PATH…]`: the main job on real input, with an archive of its own."""
+"""`manage.py demo [PATH…]`: the main job on real input, with an archive of its own, and then the pages."""
 
 from __future__ import annotations
 
 import fcntl
+import secrets
 import shutil
+import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from socket import socket
 from typing import Any
 
 import pydicom
 from django.conf import settings
-from django.core.management import call_command
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 
 from transfers.demo_archive import DemoArchive, accept_private_sop_classes
+from transfers.exit_codes import ExitCode
 from transfers.management.base import TallymanCommand, wrong_usage
+from transfers.management.commands.serve import HOST, PORT
+from transfers.management.serving import address_of, listen, serve
 from transfers.models import Destination, Transfer
 from transfers.states import HELD, State
 
 DESTINATION = "demo-archive"
 STUDY = Path(pydicom.__file__).parent / "data" / "test_files" / "dicomdirtests" / "98892003"
 """An MR study of several series, from the files that come with pydicom."""
+USER = "demo"
+SHOWN = frozenset(ExitCode) - {ExitCode.WRONG_USAGE, ExitCode.OUR_ERROR, ExitCode.INTERRUPTED}
+"""What a send may come to for there to be something to look at."""
 
 
 class Command(TallymanCommand):
-    help = "Start a demo archive, send it a real study, print the verdict table, and end the archive."
+    help = "Start a demo archive, send it a real study, print the verdict table, and serve the pages that show it."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("paths", nargs="*", metavar="PATH", help="file, folder or ZIP file (default: an MR study)")
+        parser.add_argument("--oneshot", action="store_true", help="end after the verdict table, as send does")
 
     def run(self, **options: Any) -> None:
-        paths = options["paths"] or [str(STUDY)]
         accept_private_sop_classes()
         with (
             _the_only_demo(settings.DATA_DIR / "demo") as folder,
-            DemoArchive(_prepared(folder / "archive")) as archive,
+            _listening(_prepared(folder / "archive")) as archive,
         ):
             _point_destination_to(archive)
-            self.stdout.write(
-                f"Demo archive {archive.ae_title} on {archive.host}:{archive.port}, storing to {archive.store.folder}\n"
-                f"Sending {', '.join(paths)} to it\n"
-            )
-            self.stdout.flush()
+            exit_code = self._send(archive, options["paths"] or [str(STUDY)])
+            if options["oneshot"] or exit_code not in SHOWN:
+                sys.exit(exit_code)
+            self._serve()
+
+    def _send(self, archive: DemoArchive, paths: list[str]) -> int:
+        self.stdout.write(
+            f"Demo archive {archive.ae_title} on {archive.host}:{archive.port}, storing to {archive.store.folder}\n"
+            f"Sending {', '.join(paths)} to it\n"
+        )
+        self.stdout.flush()
+        try:
             call_command("send", *paths, to=DESTINATION, stdout=self.stdout, stderr=self.stderr)
+        except SystemExit as ended:
+            return int(ended.code or 0)
+        return 0
+
+    def _serve(self) -> None:
+        self.stdout.write(f"\n{_user()}\n")
+        with self._listen() as listening:
+            serve(listening, lambda: self._announce(address_of(listening)))
+
+    def _listen(self) -> socket:
+        try:
+            return listen(HOST, PORT)
+        except CommandError:
+            self.stdout.write(f"Port {PORT} is in use, so this takes one that is free.\n")
+            return listen(HOST, 0)
+
+    def _announce(self, address: str) -> None:
+        self.stdout.write(f"Ctrl-C ends it, and the archive with it.\nTallyman on {address}")
+        self.stdout.flush()
+
+
+def _user() -> str:
+    """Make somebody to log in as, the first time, and say how to."""
+    if User.objects.filter(username=USER).exists():
+        return f"Log in as {USER}; its password was shown when it was made (manage.py changepassword {USER}: a new one)"
+    password = secrets.token_urlsafe(12)
+    User.objects.create_superuser(USER, password=password)
+    return f"Log in as {USER} with the password {password} (it is shown only now)"
 
 
 @contextmanager
@@ -63,10 +108,26 @@ def _prepared(folder: Path) -> Path:
 
     Only where a demo was broken off it still holds what arrived by then, since that transfer goes on.
     """
-    unfinished = [State.INTERRUPTED, State.FAILED, *HELD]
+    unfinished = [State.QUEUED, State.INTERRUPTED, State.FAILED, *HELD]
     if not Transfer.objects.filter(destination__name=DESTINATION, state__in=unfinished).exists():
         shutil.rmtree(folder, ignore_errors=True)
     return folder
+
+
+@contextmanager
+def _listening(folder: Path) -> Iterator[DemoArchive]:
+    """On the port that it had the last time, if that is free: on another it would be another destination."""
+    before = Destination.objects.filter(name=DESTINATION).first()
+    archive = DemoArchive(folder, port=before.port if before else 0)
+    try:
+        archive.start()
+    except OSError:
+        archive = DemoArchive(folder)
+        archive.start()
+    try:
+        yield archive
+    finally:
+        archive.stop()
 
 
 def _point_destination_to(archive: DemoArchive) -> None:

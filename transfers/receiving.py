@@ -19,7 +19,7 @@ from django.core.files.uploadhandler import FileUploadHandler
 CHUNK_BYTES = 256 * 1024
 
 
-class ReceivedFile(UploadedFile):
+class ReceivedFile(UploadedFile):  # type: ignore[type-arg]  # at run time it takes none
     """A file that lies at `path` until it is moved elsewhere, or the request ends."""
 
     def __init__(self, name: str, content_type: str) -> None:

@@ -43,7 +43,8 @@ class BatchViews(ApiViewSet):
     parser_classes = (JSONParser, MultiPartParser)
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
-        return {"list": BatchDocument, "skipped": SkippedDocument}.get(self.action, WholeBatchDocument)
+        shown: dict[str, type[BaseSerializer[Any]]] = {"list": BatchDocument, "skipped": SkippedDocument}
+        return shown.get(self.action, WholeBatchDocument)
 
     @extend_schema(summary="List the batches", responses=BatchDocument(many=True))
     def list(self, _request: Request) -> Response:

@@ -28,7 +28,7 @@ class FilterBackend(filters.DjangoFilterBackend):  # type: ignore[misc]
     """Tells the filters what the view knows."""
 
     def get_filterset_kwargs(self, request: Request, queryset: QuerySet[Any], view: Any) -> dict[str, Any]:
-        kwargs = super().get_filterset_kwargs(request, queryset, view)
+        kwargs: dict[str, Any] = super().get_filterset_kwargs(request, queryset, view)
         return kwargs | getattr(view, "filterset_kwargs", {})
 
 

@@ -50,7 +50,7 @@ class MethodDocument(serializers.Serializer[Any]):
     """A way to send."""
 
     key = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # the metaclass takes fields out of the class
     kinds = serializers.ListField(
         child=serializers.ChoiceField(words.DESTINATION_KINDS), help_text="Of destination, that it can send to."
     )

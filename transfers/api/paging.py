@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 
@@ -23,7 +23,7 @@ class NewestFirst(CursorPagination):
     page_size_query_param = "page_size"
     page_size_query_description = f"How many results a page has, from 1 to {PAGE_SIZE_MAXIMUM}."
     cursor_query_description = "Where the page begins: part of the `next` and `previous` of another page."
-    template = None  # type: ignore[assignment]
+    template = None
 
     def get_page_size(self, request: Request) -> int:
         """Refuses what is no number of results, so that nobody takes a page of another size for the one asked for."""
@@ -39,10 +39,10 @@ class NewestFirst(CursorPagination):
             return None
         try:
             cursor = super().decode_cursor(request)
-        except Exception as error:  # NotFound, and whatever the decoding of strange text raises
+        except (NotFound, ValueError) as error:
             raise _not_a_cursor() from error
-        key = cursor.position
-        if key is None or not key.isascii() or not key.isdigit() or len(key) > _KEY_DIGITS_MAXIMUM:
+        key = str(cursor.position if cursor else "")
+        if not key.isascii() or not key.isdigit() or len(key) > _KEY_DIGITS_MAXIMUM:
             raise _not_a_cursor()
         return cursor
 

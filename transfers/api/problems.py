@@ -11,6 +11,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404
 from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
@@ -64,11 +65,20 @@ _FIELDS: Mapping[type[TransferError], str] = {PathNotAllowed: "path"}
 """Which field of the request an error of ours is about."""
 
 
+class Problem(Response):
+    """JSON, whatever the view answers in otherwise."""
+
+    @property
+    def rendered_content(self) -> str:
+        self["Content-Type"] = MEDIA_TYPE
+        return str(JSONRenderer().render(self.data), "utf-8")
+
+
 def problem(
     answer: HTTPStatus, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any
 ) -> Response:
     """A response that says what went wrong, and what to do about it."""
-    return Response(document(answer, code, detail, **members), answer, headers=headers, content_type=MEDIA_TYPE)
+    return Problem(document(answer, code, detail, **members), answer, headers=headers)
 
 
 def document(answer: HTTPStatus, code: str, detail: str, **members: Any) -> dict[str, Any]:
@@ -106,8 +116,7 @@ def _of_framework(error: exceptions.APIException) -> Response:
     headers = {}
     if challenge := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
-    wait = error.wait if isinstance(error, exceptions.Throttled) else None
-    if wait is not None:
+    if (wait := getattr(error, "wait", None)) is not None:
         headers["Retry-After"] = str(int(wait) + 1)
     return problem(HTTPStatus(error.status_code), str(error.default_code), str(error.detail), headers=headers)
 

@@ -35,13 +35,13 @@ class ProblemDocument(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     code = serializers.CharField(help_text="Stable, for programs.")
     detail = serializers.CharField(help_text="For people: what went wrong, and what to do.")
-    errors = serializers.DictField(
+    errors = serializers.DictField(  # type: ignore[assignment]  # the metaclass takes fields out of the class
         child=serializers.ListField(child=serializers.CharField()), required=False, help_text="By field of the request."
     )
     offset = serializers.IntegerField(required=False, help_text="Of an upload: where the next part begins.")
 
 
-class Schema(AutoSchema):  # type: ignore[no-untyped-call]
+class Schema(AutoSchema):
     """The schema class of the API (REST_FRAMEWORK in the settings)."""
 
     def get_tags(self) -> list[str]:

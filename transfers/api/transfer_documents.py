@@ -178,7 +178,9 @@ class WholeTransferDocument(TransferDocument):
     @extend_schema_field(LinksDocument)
     def get_links(self, transfer: Transfer) -> dict[str, str | None]:
         request = self.context["request"]
-        batch = transfer.batch and reverse("api-batch", args=[transfer.batch.public_id], request=request)
+        batch = None
+        if transfer.batch is not None:
+            batch = str(reverse("api-batch", args=[transfer.batch.public_id], request=request))
         destination = reverse("api-destination", args=[transfer.destination.name], request=request)
         parts = {name: self._address(f"api-transfer-{name}", transfer) for name in ("instances", "events", "report")}
         return {"batch": batch, "destination": str(destination), **parts}

@@ -56,7 +56,8 @@ class TransferViews(ApiViewSet):
     filterset_class = TransferFilters
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
-        return {"list": TransferDocument, "events": EventDocument}.get(self.action, WholeTransferDocument)
+        shown: dict[str, type[BaseSerializer[Any]]] = {"list": TransferDocument, "events": EventDocument}
+        return shown.get(self.action, WholeTransferDocument)
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return super().filter_queryset(queryset) if self.action == "list" else queryset

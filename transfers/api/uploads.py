@@ -124,7 +124,7 @@ class UploadViews(ApiViewSet):
         return Upload.objects.filter(created_by=user_of(self.request), removed_at__isnull=True).select_related("batch")
 
     def get_parsers(self) -> list[BaseParser]:
-        return [Bytes()] if self.request and self.request.method == "PATCH" else [JSONParser()]
+        return [Bytes()] if getattr(self.request, "method", "") == "PATCH" else [JSONParser()]
 
     def get_throttles(self) -> list[BaseThrottle]:
         return [PartThrottle()] if self.action == "partial_update" else super().get_throttles()

@@ -32,7 +32,7 @@ class CStore:
 
     key = "c-store"
     label = "C-STORE"
-    kinds = ("dicom",)
+    kinds: tuple[str, ...] = ("dicom",)
     sender_can_trust = "Every C-STORE was answered with success, where the destination answers only after saving."
     destination_may_trust_stable_study = False
 

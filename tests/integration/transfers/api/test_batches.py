@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -44,7 +43,7 @@ def form(**fields: Any) -> dict[str, Any]:
     return {"destination": "archive", **fields}
 
 
-def a_file(content: bytes = b"content", name: str = "study.zip") -> io.BytesIO:
+def a_file(content: bytes = b"content", name: str = "study.zip") -> SimpleUploadedFile:
     return SimpleUploadedFile(name, content)
 
 
@@ -245,7 +244,9 @@ def test_the_same_files_with_the_same_key_are_kept_once(api: APIClient, destinat
 
 
 @pytest.mark.parametrize("file", [a_file(b"other"), a_file(name="other.zip")], ids=["content", "name"])
-def test_other_files_with_the_same_key_are_refused(api: APIClient, destination: Destination, file: io.BytesIO) -> None:
+def test_other_files_with_the_same_key_are_refused(
+    api: APIClient, destination: Destination, file: SimpleUploadedFile
+) -> None:
     api.post(BATCHES, form(files=[a_file()]), format="multipart", headers={"Idempotency-Key": "k1"})
     file.seek(0)
 
@@ -369,7 +370,7 @@ def test_viewers_submit_start_and_discard_nothing(api: APIClient, viewer: APICli
 
 
 def test_json_that_is_none_is_said_to_be(api: APIClient) -> None:
-    refused = api.generic("POST", BATCHES, b"{", content_type="application/json")
+    refused = api.generic("POST", BATCHES, "{", content_type="application/json")
 
     assert (refused.status_code, refused.json()["code"]) == (400, "parse_error")
     assert json.loads(refused.content)["type"] == "about:blank"

@@ -26,7 +26,7 @@ def begin(api: APIClient, size_bytes: int = 10, name: str = "study.zip") -> dict
 
 def send(api: APIClient, upload: dict[str, Any], offset: int | str, part: bytes, **more: str) -> Any:
     headers = {"Upload-Offset": str(offset), **more}
-    return api.generic("PATCH", upload["url"], part, content_type="application/octet-stream", headers=headers)
+    return api.patch(upload["url"], part, content_type="application/octet-stream", headers=headers)
 
 
 def test_a_file_is_sent_in_parts(api: APIClient) -> None:

@@ -16,8 +16,8 @@ from django.db import DatabaseError
 
 from transfers.events import Ended
 from transfers.live.feeds import SocketClosed, Subscription, encode
-from transfers.live.hub import hub
-from transfers.logins import Login, user_of
+from transfers.live.hub import TRY_AGAIN_LATER, hub
+from transfers.logins import Login, login_in, user_of
 from transfers.models import Transfer
 
 logger = logging.getLogger(__name__)
@@ -55,16 +55,12 @@ class LiveConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         """Refusals come after accepting: only so does a browser get to see the code."""
         await self.accept()
-        login = self.scope["login"]
-        if login is None:
-            await self.close(NOT_LOGGED_IN)
-            return
-        self._subscription = await self.subscribe()
-        if self._subscription is None:
-            await self.close(NO_SUCH_TRANSFER)
-            return
-        self._start(self._send_all(self._subscription))
-        self._start(self._watch_login(login, self._subscription))
+        try:
+            refusal = await self._begin()
+        except DatabaseError:
+            refusal = TRY_AGAIN_LATER
+        if refusal is not None:
+            await self.close(refusal)
 
     async def subscribe(self) -> Subscription | None:
         """To what is at this address; None where there is nothing."""
@@ -81,6 +77,18 @@ class LiveConsumer(AsyncWebsocketConsumer):
         """The revision that a client has which was connected before."""
         given = parse_qs(self.scope["query_string"].decode("latin-1")).get("since", [""])[0]
         return int(given) if given.isascii() and given.isdigit() and len(given) < 20 else None
+
+    async def _begin(self) -> int | None:
+        """None, or the code of why not."""
+        login = login_in(self.scope["headers"])
+        if login is None or await database_sync_to_async(user_of)(login) is None:
+            return NOT_LOGGED_IN
+        self._subscription = await self.subscribe()
+        if self._subscription is None:
+            return NO_SUCH_TRANSFER
+        self._start(self._send_all(self._subscription))
+        self._start(self._watch_login(login, self._subscription))
+        return None
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.add(asyncio.get_running_loop().create_task(work))

@@ -30,7 +30,7 @@ from transfers.errors import AssociationError, SourceError, TransferError
 from transfers.exit_codes import WORST_FIRST, ExitCode, exit_code_of
 from transfers.management import commands
 from transfers.probes import absence, c_find
-from transfers.states import TRANSITIONS, State
+from transfers.states import BATCH_TRANSITIONS, TRANSITIONS, BatchState, State
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -134,6 +134,15 @@ def test_every_state_is_explained_with_what_may_follow() -> None:
     }
 
     assert explained == TRANSITIONS
+
+
+def test_every_state_of_a_batch_is_explained_with_what_may_follow() -> None:
+    explained = {
+        BatchState(word(row["state of a batch"])): {BatchState(each) for each in row["may become"].split(", ") if each}
+        for row in table("architecture.md", "state of a batch", "may become")
+    }
+
+    assert explained == BATCH_TRANSITIONS
 
 
 def leaves_of(error: type[TransferError]) -> Iterator[type[TransferError]]:

@@ -53,7 +53,7 @@ class TransferFilterForm(forms.Form):
         verdicts = [(verdict.value, VERDICT_WORDS[verdict]) for verdict in StudyVerdict]
         self.fields["verdict"].choices = [("", "Any verdict"), *verdicts]  # type: ignore[attr-defined]
         names = Destination.objects.values_list("name", flat=True)
-        self.fields["destination"].widget.choices = [("", "Any destination"), *((name, name) for name in names)]  # type: ignore[attr-defined]
+        self.fields["destination"].widget.choices = [("", "Any destination"), *((name, name) for name in names)]
 
     def filters(self) -> TransferFilters:
         self.is_valid()

@@ -21,7 +21,7 @@ WANTED_MILLISECONDS = 200
 
 def main() -> None:
     print(f"Milliseconds a page, medians and the longest of {RUNS} (wanted: under {WANTED_MILLISECONDS}):")
-    print(f"{TRANSFERS:,} transfers, and two of {INSTANCES:,} instances, one finished and one under way.")
+    print(f"{TRANSFERS:,} transfers, and three of {INSTANCES:,} instances: finished, refused, and under way.")
     with tempfile.TemporaryDirectory() as folder:
         _measure_in_a_process("SQLite", Path(folder) / "sqlite", "")
         with Postgresql() as peer:
@@ -77,9 +77,19 @@ def _pages() -> Iterator[tuple[str, str]]:
         "transfers, partial": "/transfers/?verdict=partial",
         "transfers, by a word that is in all": "/transfers/?q=thorax",
         "transfers, by a word that is in none": "/transfers/?q=nowhere",
-        "transfers, last week": f"/transfers/?from={_days_ago(7)}",
+        "transfers, last week": f"/transfers/?since={_days_ago(7)}",
+        "transfers, a day long ago": f"/transfers/?since={_days_ago(90)}&until={_days_ago(90)}",
+        "transfers, partial of a day long ago": f"/transfers/?verdict=partial&until={_days_ago(90)}",
+        "transfers, needing attention": "/transfers/?show=attention",
+        "transfers, by a study UID": "/transfers/?q=2.25.184467440737095516160",
+        "transfers, of a destination": f"/transfers/?destination={destination.name}",
+        "destinations": "/destinations/",
         "transfer, finished": f"/transfers/{large.finished.public_id}/",
         "transfer, finished, the absent": f"/transfers/{large.finished.public_id}/?verdict=refuted",
+        "transfer, all refused": f"/transfers/{large.refused.public_id}/",
+        "transfer, all refused, by code": f"/transfers/{large.refused.public_id}/?code=0xA700",
+        "transfer, finished, not found": f"/transfers/{large.finished.public_id}/?missing=present",
+        "transfer, under way, not sent": f"/transfers/{large.running.public_id}/?missing=sent",
         "transfer, under way": f"/transfers/{large.running.public_id}/",
         "API, transfers": "/api/v1/transfers/",
         "API, transfer under way": f"/api/v1/transfers/{large.running.public_id}/",

@@ -27,6 +27,7 @@ BEGAN = timedelta(days=100)
 
 class LargeStudies(NamedTuple):
     finished: Transfer
+    refused: Transfer
     running: Transfer
 
 
@@ -47,8 +48,10 @@ def create_transfers(destination: Destination, count: int) -> None:
 
 
 def create_large_studies(destination: Destination, instances: int) -> LargeStudies:
-    """One of which everything was found, but for one in fifty; and one that is being sent, three quarters of it."""
-    return LargeStudies(_finished(destination, instances), _running(destination, instances))
+    """Everything was found but for one in fifty; everything was refused; and three quarters of it were sent so far."""
+    return LargeStudies(
+        _finished(destination, instances), _refused(destination, instances), _running(destination, instances)
+    )
 
 
 def _audits(destination: Destination, numbered: list[tuple[int, datetime]]) -> Iterator[Audit]:
@@ -104,7 +107,7 @@ def _created(destination: Destination, instances: int, uid: str) -> Transfer:
     return transfer
 
 
-def _send(transfer: Transfer, share: float) -> Ledger:
+def _send(transfer: Transfer, share: float, *, refuses: bool = False) -> Ledger:
     ledger = Ledger(transfer.audit)
     ledger.note_was_there_before([], [])
     uids = list(transfer.audit.instances.order_by("position").values_list("sop_instance_uid", flat=True))
@@ -118,7 +121,8 @@ def _send(transfer: Transfer, share: float) -> Ledger:
     for uid in uids[: int(len(uids) * share)]:
         now = timezone.now()
         ledger.record(Observation(uid, EvidenceKind.SENT, now, {"sha256": "0" * 64}))
-        ledger.record(Observation(uid, EvidenceKind.ACKNOWLEDGED, now, {"status_code": "0x0000"}))
+        answer = (EvidenceKind.REFUSED, "0xA700") if refuses else (EvidenceKind.ACKNOWLEDGED, "0x0000")
+        ledger.record(Observation(uid, answer[0], now, {"status_code": answer[1]}))
     ledger.flush()
     return ledger
 
@@ -131,12 +135,20 @@ def _running(destination: Destination, instances: int) -> Transfer:
 
 def _finished(destination: Destination, instances: int) -> Transfer:
     transfer = _created(destination, instances, "2.25.78")
-    ledger = _send(transfer, 1.0)
+    return _verified(transfer, _send(transfer, 1.0), absent_every=50)
+
+
+def _refused(destination: Destination, instances: int) -> Transfer:
+    transfer = _created(destination, instances, "2.25.79")
+    return _verified(transfer, _send(transfer, 1.0, refuses=True), absent_every=1)
+
+
+def _verified(transfer: Transfer, ledger: Ledger, absent_every: int) -> Transfer:
     transfer.attempts.update(ended_at=timezone.now())
     queue.move(transfer, State.VERIFYING)
     ledger.begin_round()
     for number, instance in enumerate(transfer.audit.instances.order_by("position")):
-        kind = EvidenceKind.PRESENT if number % 50 else EvidenceKind.ABSENT
+        kind = EvidenceKind.PRESENT if number % absent_every else EvidenceKind.ABSENT
         ledger.record(Observation(instance.sop_instance_uid, kind, timezone.now(), {}))
     ledger.close()
     queue.move(transfer, State.FINISHED)

@@ -229,7 +229,7 @@ def _instances(look: Look) -> Context:
     form = InstanceFilterForm(request.GET)
     filters = form.filters()
     page = page_of(matching(audit, filters), form.from_position())
-    kept = {name: value for name, value in request.GET.items() if name != "from" and value}
+    kept = {name: str(value) for name, value in request.GET.items() if name != "from" and value}
     live = {} if look.is_over else _live_verdicts(look)
     return {
         "instances_url": request.get_full_path() if "from" in request.GET or kept else look.url("transfer"),

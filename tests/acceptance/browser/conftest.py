@@ -72,6 +72,6 @@ def _errors_in(page: Page, said: ConsoleMessage) -> Iterator[str]:
 @pytest.fixture
 def study_folder(site: Site, request: pytest.FixtureRequest) -> Path:
     """A folder of this test's own under the import root."""
-    folder = site.import_root / request.node.name.replace("[", "-").strip("]")
+    folder: Path = site.import_root / request.node.name.replace("[", "-").strip("]")
     folder.mkdir()
     return folder

@@ -28,7 +28,7 @@ class Site:
     def __init__(self, data_folder: Path, import_root: Path) -> None:
         self.shell = Shell(data_folder)
         self.shell.environment |= {"IMPORT_ROOTS": str(import_root), "WORKER_CONCURRENCY": "2"}
-        self.import_root = import_root
+        self.data_folder, self.import_root = data_folder, import_root
         self.port = 0
         self._token = ""
         self._process: subprocess.Popen[str] | None = None
@@ -59,6 +59,10 @@ class Site:
     def batch_of(self, transfer: str) -> str:
         """The id of what a transfer was submitted with."""
         return str(self._call(f"transfers/{transfer}/")["batch"])
+
+    def uploads(self) -> list[dict[str, Any]]:
+        """What the operator uploaded and is kept, the newest first."""
+        return list(self._call("uploads/")["results"])
 
     def wait_until(self, transfer: str, state: str) -> None:
         """Until a transfer is in this state, as the API tells it."""

@@ -40,7 +40,7 @@ function patchProgress(place, { phase, done, total, instances_per_second: speed,
     if (phase in DONE) bar.value = done;
   }
   const pace = [];
-  if (speed > 0) pace.push(`${numbers.format(speed < 10 ? speed : Math.round(speed))}/s`);
+  if (speed > 0 && phase === "sending") pace.push(`${numbers.format(speed < 10 ? speed : Math.round(speed))}/s`);
   if (left !== null) pace.push(`${duration(left)} left`);
   write(place, "detail", pace.join(" · "));
   if (phase in DONE) {

@@ -6,9 +6,13 @@ let stale;
 
 /** As a state of TEXTS, or `logged-out`; `data-stale` on the body once it has not been live for a while. */
 export function mark(state) {
-  clearTimeout(stale);
-  if (state === "live") delete document.body.dataset.stale;
-  else stale = setTimeout(() => (document.body.dataset.stale = ""), STALE_MILLISECONDS);
+  if (state === "live") {
+    clearTimeout(stale);
+    stale = undefined;
+    delete document.body.dataset.stale;
+  } else {
+    stale ??= setTimeout(() => (document.body.dataset.stale = ""), STALE_MILLISECONDS);
+  }
   for (const element of document.querySelectorAll("[data-live-mark]")) {
     if (element.dataset.state === state) continue;
     element.dataset.state = state;

@@ -26,6 +26,8 @@ STUCK = (State.INTERRUPTED, State.FAILED)
 RUNNING = (*sorted(HELD), State.QUEUED)
 
 _UID = re.compile(r"[0-9.]+")
+_ID = re.compile(r"[0-9a-f]{4,32}")
+"""The first digits of a transfer's id; fewer would be the beginning of too many."""
 Transfers = QuerySet[Transfer, Transfer]
 
 
@@ -136,14 +138,16 @@ def _key(public_id: UUID) -> int | None:
 
 
 def about(text: str) -> Q:
-    """Words of the description, all of them; or the beginning of a Study Instance UID; or a transfer's id."""
+    """Words of the description, all of them; or the beginning of a Study Instance UID or of a transfer's id."""
     words = text.split()
-    if len(words) == 1:
-        if _UID.fullmatch(words[0]):
-            return Q(study_instance_uid__startswith=words[0])
-        if public_id := _uuid(words[0]):
-            return Q(public_id=public_id)
-    return _all(Q(study_description__icontains=word) for word in words)
+    if len(words) == 1 and _UID.fullmatch(words[0]) and "." in words[0]:
+        return Q(study_instance_uid__startswith=words[0])
+    described = _all(Q(study_description__icontains=word) for word in words)
+    if len(words) != 1:
+        return described
+    if _UID.fullmatch(words[0]):
+        described |= Q(study_instance_uid__startswith=words[0])
+    return described | _id_begins_with(words[0])
 
 
 def _all(conditions: Iterable[Q]) -> Q:
@@ -153,11 +157,11 @@ def _all(conditions: Iterable[Q]) -> Q:
     return combined
 
 
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
+def _id_begins_with(text: str) -> Q:
+    digits = text.replace("-", "").lower()
+    if not _ID.fullmatch(digits):
+        return Q()
+    return Q(public_id__range=(UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))))
 
 
 def _midnight(day: date) -> datetime:

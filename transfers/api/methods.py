@@ -12,20 +12,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit.judgements import Fact, InstanceVerdict, Policy, WasThereBefore
-from audit.observations import EvidenceKind
-from audit.verdicts import judge_instance, judge_study
+from audit.judgements import Policy
 from transfers.api import words
 from transfers.api.views import Guarded
+from transfers.ceilings import ceiling
 from transfers.methods import METHODS
 from transfers.methods.base import Method
-
-ACKNOWLEDGED = Fact(EvidenceKind.ACKNOWLEDGED, 1)
-ASKED: dict[str, frozenset[Fact]] = {
-    "none": frozenset({ACKNOWLEDGED}),
-    "presence": frozenset({ACKNOWLEDGED, Fact(EvidenceKind.PRESENT, 2)}),
-}
-"""The best evidence that there can be of an instance, by the way of asking afterwards."""
 
 
 class OptionDocument(serializers.Serializer[Any]):
@@ -44,6 +36,7 @@ class BestDocument(serializers.Serializer[Any]):
     acknowledgement_means_stored = serializers.BooleanField(help_text="As declared of the destination.")
     verdict = serializers.ChoiceField(words.STUDY_VERDICTS)
     proof = serializers.ChoiceField(words.PROOF_GROUNDS, allow_null=True)
+    text = serializers.CharField(help_text="Why, and what it does not cover.")
 
 
 class MethodDocument(serializers.Serializer[Any]):
@@ -94,17 +87,17 @@ def _document(method: Method) -> dict[str, Any]:
         ],
         "sender_can_trust": method.sender_can_trust,
         "destination_may_trust_stable_study": method.destination_may_trust_stable_study,
-        "best": list(_best()),
+        "best": list(_best(method)),
     }
 
 
-def _best() -> Iterator[dict[str, Any]]:
-    for verify, is_trusted in product(ASKED, (False, True)):
-        judgement = judge_instance(ASKED[verify], Policy(is_trusted), WasThereBefore.NO)
-        is_proved = judgement.verdict is InstanceVerdict.CONFIRMED
+def _best(method: Method) -> Iterator[dict[str, Any]]:
+    for verify, is_trusted in product(words.WAYS_TO_VERIFY, (False, True)):
+        verdict, proof, sentence = ceiling(method.key, Policy(is_trusted), verify)
         yield {
             "verify": verify,
             "acknowledgement_means_stored": is_trusted,
-            "verdict": judge_study({judgement.verdict: 1}),
-            "proof": judgement.ground if is_proved else None,
+            "verdict": verdict,
+            "proof": proof,
+            "text": sentence,
         }

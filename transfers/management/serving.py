@@ -92,6 +92,7 @@ class _Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 ws_max_size=WEBSOCKET_MESSAGE_BYTES,
+                ws_per_message_deflate=False,  # for each socket anew: it would cost more than all the rest of telling
                 timeout_graceful_shutdown=REQUESTS_SECONDS,
             )
         )

@@ -13,7 +13,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from tests.acceptance.conftest import Shell
+from tests.acceptance.conftest import Shell, transfer_of
 from tests.acceptance.installation import Installation
 from tests.datasets import write_study
 from tests.fakes.acts import Answer
@@ -24,6 +24,10 @@ from tests.peers.redis import Redis
 
 INSTANCES = 40
 ONE_ASSOCIATION = ("--associations", "1")
+UNLIKE_THE_AUDIT = (
+    "SELECT COUNT(*) FROM transfers_transfer t JOIN audit_audit a ON a.id = t.audit_id WHERE t.verdict <> a.verdict"
+)
+"""Counts transfers whose verdict is another than that of their newest audit."""
 
 
 @pytest.fixture
@@ -106,6 +110,7 @@ def test_another_worker_finishes_what_a_killed_one_left_and_sends_nothing_twice_
     assert len(slow.stored) == INSTANCES
     assert len(times_sent) == INSTANCES
     assert installation.rows("SELECT DISTINCT verdict FROM audit_instanceaudit") == [("confirmed",)]
+    assert installation.rows(UNLIKE_THE_AUDIT) == [(0,)]
 
 
 def test_a_stopped_worker_hands_its_transfer_back_and_another_goes_on(
@@ -141,6 +146,22 @@ def test_a_transfer_is_cancelled_while_another_process_sends_it(
     verdicts = Counter(verdict for (verdict,) in installation.rows("SELECT verdict FROM audit_instanceaudit"))
     assert verdicts == {"confirmed": arrived, "refuted": INSTANCES - arrived}
     assert installation.rows("SELECT COUNT(*) FROM audit_audit WHERE sealed_at IS NULL") == [(0,)]
+    assert installation.rows(UNLIKE_THE_AUDIT) == [(0,)]
+
+
+def test_a_commands_own_transfer_is_cancelled_too_and_told_by_its_verdict(
+    installation: Installation, slow: Archive
+) -> None:
+    write_study(installation.import_root, INSTANCES)
+    command = installation.shell.start("send", installation.import_root, "--to", "slow", "--json")
+    slow.wait_until(lambda archive: len(archive.log.answers) >= 5, seconds=30)
+
+    installation.cancel()
+    output, _ = command.communicate(timeout=30)
+
+    transfer = transfer_of(output)
+    assert (command.returncode, transfer["state"], transfer["verdict"]) == (3, "cancelled", "partial")
+    assert transfer["counts"]["confirmed"] == len(slow.stored) < INSTANCES
 
 
 def test_a_second_signal_breaks_off_and_another_worker_takes_over(

@@ -5,7 +5,7 @@ export PYTHON
 PY = .venv/bin/python
 PYTEST = $(PY) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
-.PHONY: install demo test coverage lint format bench clean
+.PHONY: install demo test coverage lint format bench screenshots clean
 
 install:
 	@.ci/environment
@@ -39,6 +39,11 @@ format: install
 bench: install
 	@.ci/peers
 	@$(PY) -m tests.bench
+
+# The pictures of the README, in the system's Chromium.
+screenshots: install
+	@.ci/peers
+	@$(PY) -m tests.screenshots
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

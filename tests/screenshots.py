@@ -14,7 +14,6 @@ from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from tests.acceptance.browser.conftest import ARGUMENTS
 from tests.acceptance.browser.site import Site
-from tests.commands import AN_ARCHIVE
 from tests.datasets import write_study
 from tests.fakes.acts import Answer
 from tests.fakes.archive import Archive
@@ -71,7 +70,7 @@ def _send_studies(site: Site, stack: ExitStack) -> dict[str, str]:
     full = stack.enter_context(Archive(Script(on_store=Answer(0xA700)), ae_title="OLDPACS"))
     good = stack.enter_context(Archive(ae_title="RESEARCH"))
     slow = stack.enter_context(Archive(Script(on_store=Answer(delay_seconds=0.15)), ae_title="CLOUD"))
-    peers: dict[str, AN_ARCHIVE] = {
+    peers: dict[str, Archive | Orthanc | Storescp] = {
         "north-pacs": filtering,
         "teleradiology": silent,
         "old-pacs": full,

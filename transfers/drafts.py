@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from audit.judgements import Policy
@@ -87,7 +88,9 @@ def _best(findings: Mapping[str, Any], plan: Plan, *, is_held_back: bool) -> Bes
         return Best("nothing stored", "Nothing of this study would be sent.")
     if _withheld(findings):
         return Best("partial", "The study would not be complete there.")
-    best = ceiling(plan.method, plan.policy, plan.verify)
+    was_empty = plan.verify != "none" and not findings.get("present") and not findings.get("unknown")
+    policy = replace(plan.policy, same_uid_means_same_content=True) if was_empty else plan.policy
+    best = ceiling(plan.method, policy, plan.verify)
     if findings.get("present") and not plan.policy.same_uid_means_same_content:
         sentence = "What is listed there already counts only if the same content was proved there before."
         return Best(f"{best.title}, or unverifiable" if best.proof else best.title, sentence)

@@ -8,7 +8,8 @@ export function listen(zone, taken) {
       input.value = "";
     });
   }
-  for (const element of zone.querySelectorAll("[data-folder-label], [data-folder-input]")) element.hidden = false;
+  for (const choice of zone.querySelectorAll("[data-folder-choice]")) choice.hidden = false;
+  zone.dataset.ready = "";
   const over = (is) => zone.toggleAttribute("data-over", is);
   zone.addEventListener("dragover", (event) => event.preventDefault(over(true)));
   zone.addEventListener("dragleave", () => over(false));

@@ -20,11 +20,21 @@ export class Pace {
   /** "12.0 MB of 96.0 MB · 8.2 MB/s · 10 s left", by what happened in the last seconds. */
   textAt(done, now = performance.now()) {
     this.#seen = [...this.#seen.filter(([at, seen]) => at > now - LOOKS_BACK_MILLISECONDS && seen <= done), [now, done]];
-    const far = `${amountText(done)} of ${amountText(this.total)}`;
+    const far = this.#farText(done);
     const [[since, before]] = this.#seen;
     const rate = (1000 * (done - before)) / (now - since);
     if (now - since < KNOWN_AFTER_MILLISECONDS || !rate) return far;
     return `${far} · ${amountText(Math.round(rate))}/s · ${timeText((this.total - done) / rate)} left`;
+  }
+
+  /** "12.0 MB of 96.0 MB", while it stands still: what happened before says nothing of what comes. */
+  standing(done) {
+    this.#seen = [];
+    return this.#farText(done);
+  }
+
+  #farText(done) {
+    return `${amountText(done)} of ${amountText(this.total)}`;
   }
 }
 

@@ -84,7 +84,7 @@ function sendingOf(upload, shown, signal) {
   progress.max = upload.size || 1;
   const told = ({ done, isLost }) => {
     progress.value = upload.size ? done : 1;
-    find("upload-amount", shown).textContent = pace.textAt(done);
+    find("upload-amount", shown).textContent = isLost ? pace.standing(done) : pace.textAt(done);
     if (isLost !== undefined) say(isLost ? LOST : "", "warning");
   };
   return new Sending(upload, { url: form.dataset.uploadsUrl, token, signal, told });
@@ -103,6 +103,7 @@ function setWork(begun) {
   find("drop-zone").inert = Boolean(work);
   find("upload-submit").disabled = Boolean(work);
   find("upload-cancel").hidden = !work;
+  find("upload-cancel").querySelector("button").focus();
 }
 
 async function send() {
@@ -118,7 +119,8 @@ async function giveUp(error) {
   await Promise.all(work.sendings.map((sending) => sending.remove()));
   setWork(null);
   list();
-  say(error instanceof UploadFailed ? error.message : error.name === "AbortError" ? CANCELLED : UNREADABLE);
+  if (error.name === "AbortError") say(CANCELLED, "info");
+  else say(error instanceof UploadFailed ? error.message : UNREADABLE);
 }
 
 function submit(event) {

@@ -49,7 +49,10 @@ def _choice(destination: Destination, form: SubmissionForm) -> dict[str, Any]:
 def _method_choices(form: SubmissionForm) -> list[dict[str, Any]]:
     chosen = form["method"].value() or ""
     fits = {"value": "", "label": "What fits the destination", "help": "C-STORE for DICOM archives."}
-    every = [{"value": key, "label": each.label, "help": each.sender_can_trust} for key, each in METHODS.items()]
+    every = [
+        {"value": key, "label": each.label, "help": f"What its success says: {each.sender_can_trust}"}
+        for key, each in METHODS.items()
+    ]
     return [choice | {"is_chosen": choice["value"] == chosen} for choice in (fits, *every)]
 
 

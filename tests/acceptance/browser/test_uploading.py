@@ -38,7 +38,7 @@ def destination(site: Site, archive: MakeArchive, request: pytest.FixtureRequest
 def fill(page: Page, site: Site, destination: str) -> Fill:
     """Open the page of a new transfer, and choose files and the destination."""
 
-    def fill(*files: Path, field: str = "Drop files") -> None:
+    def fill(*files: Path, field: str = "Choose files") -> None:
         page.goto(f"{site.address}/new/")
         page.get_by_label(field).set_input_files(list(files))
         page.locator(f"#destination-{destination}").check(force=True)
@@ -205,7 +205,7 @@ def test_a_folder_keeps_the_paths_of_its_files(page: Page, site: Site, tmp_path:
     for name in ("one", "two"):
         (folder / name).mkdir(parents=True)
         write_study(folder / name, 2)
-    fill(folder, field="Or a whole folder")
+    fill(folder, field="Choose a folder")
     expect(page.locator("[data-upload]")).to_contain_text("CT: 4 files")
 
     check(page)
@@ -281,7 +281,7 @@ def test_more_than_the_quota_is_refused_in_plain_words(
     context = chromium.new_context()  # one that may log errors: the browser logs every refusal
     page = site.log_in(context)
     page.goto(f"{site.address}/new/")
-    page.get_by_label("Drop files").set_input_files(tmp_path / "huge.bin")
+    page.get_by_label("Choose files").set_input_files(tmp_path / "huge.bin")
     page.locator(f"#destination-{destination}").check(force=True)
 
     check(page)
@@ -307,7 +307,7 @@ def test_a_file_that_changed_since_it_was_chosen_is_not_sent(
 def test_what_was_chosen_can_be_taken_back(page: Page, tmp_path: Path, fill: Fill) -> None:
     files = write_study(tmp_path, 2)
     fill(files[0])
-    page.get_by_label("Drop files").set_input_files(files[1])
+    page.get_by_label("Choose files").set_input_files(files[1])
 
     page.get_by_role("button", name=f"Remove {files[0].name}").click()
 

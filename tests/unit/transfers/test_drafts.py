@@ -34,6 +34,12 @@ def test_where_nothing_stands_in_the_way_all_is_sent_and_the_method_proves_what_
     assert clear.notes == ()
 
 
+def test_what_was_there_before_is_no_matter_where_nothing_was() -> None:
+    assert "before" not in found().best.sentence
+    assert "before" in found(unknown=1).best.sentence
+    assert "before" not in found(PLAN._replace(verify="none")).best.sentence
+
+
 def test_a_study_with_an_instance_that_cannot_be_sent_is_held_back() -> None:
     held_back = found(unsendable=[REFUSED], sendable=7, size_bytes=7_000)
 

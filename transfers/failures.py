@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from audit.chunks import chunks
-from audit.judgements import Ground, InstanceVerdict
-from audit.models import Audit, Evidence
+from audit.judgements import Ground
+from audit.last_answers import AnsweredAlike, failing_by_answer
+from audit.models import Audit
 from audit.observations import EvidenceKind
-from transfers.last_answers import last_answer
 from transfers.remedies import remedy_of_code, remedy_of_ground, title_of_ground
 
 _EXPLAINS: Mapping[EvidenceKind, Ground] = {
@@ -43,27 +42,20 @@ class _Group(NamedTuple):
 
 def failures_of(audit: Audit, url_of: Url) -> list[dict[str, Any]]:
     """As `templates/transfers/_failures.html` wants them, the largest first; of a sealed audit."""
-    return [_failure(group, count, url_of) for group, count in _shown(_groups_of(audit))]
+    groups: Counter[_Group] = Counter()
+    for alike in failing_by_answer(audit):
+        answer = _answer(alike) if alike.ground in _EXPLAINED else None
+        groups[_Group(alike.verdict, alike.ground, answer)] += alike.count
+    return [_failure(group, count, url_of) for group, count in _shown(groups)]
 
 
-def _groups_of(audit: Audit) -> Counter[_Group]:
-    failing = audit.instances.exclude(verdict__in=[InstanceVerdict.CONFIRMED, InstanceVerdict.PENDING])
-    rows = list(failing.annotate(answer=last_answer(audit.chain())).values_list("verdict", "ground", "answer"))
-    answers = _answers([answer for _, ground, answer in rows if ground in _EXPLAINED and answer])
-    return Counter(
-        _Group(verdict, Ground(ground), answers.get(answer) if ground in _EXPLAINED else None)
-        for verdict, ground, answer in rows
-    )
-
-
-def _answers(pks: list[int]) -> dict[int, _Answer]:
-    answers = {}
-    for chunk in chunks(pks):
-        for pk, kind, detail in Evidence.objects.filter(pk__in=chunk).values_list("pk", "kind", "detail"):
-            status_code = detail.get("status_code", "")
-            said = f"{status_code} {detail.get('meaning', '')}".strip() or str(detail.get("reason") or "").rstrip(".")
-            answers[pk] = _Answer(EvidenceKind(kind), str(status_code or detail.get("code") or ""), said)
-    return answers
+def _answer(alike: AnsweredAlike) -> _Answer | None:
+    if alike.kind is None:
+        return None
+    detail = alike.detail
+    status_code = str(detail.get("status_code") or "")
+    said = f"{status_code} {detail.get('meaning', '')}".strip() or str(detail.get("reason") or "").rstrip(".")
+    return _Answer(alike.kind, status_code or str(detail.get("code") or ""), said)
 
 
 def _shown(groups: Counter[_Group]) -> Iterator[tuple[_Group, int]]:

@@ -11,12 +11,12 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from pydicom.uid import UID
 
 from audit.judgements import Ground, InstanceVerdict
+from audit.last_answers import was_last_answered_with
 from audit.models import Audit, Evidence, InstanceAudit
 from audit.observations import EvidenceKind
 from audit.plain_words import GROUND_WORDS, KIND_WORDS, what_was_said
 from audit.tallies import STEPS
 from transfers.funnel import Step
-from transfers.last_answers import last_answer, was_answered_with
 from transfers.wording import size_text
 
 PAGE_ROWS = 50
@@ -68,7 +68,7 @@ def matching(audit: Audit, filters: InstanceFilters) -> Instances:
         found = Q(sop_instance_uid__in=_uids_with(audit, EvidenceKind.PRESENT))
         rows = rows.filter(~found | Q(sop_instance_uid__in=_uids_gone(audit)))
     if filters.code:
-        rows = rows.annotate(answer=last_answer(audit.chain())).filter(was_answered_with(filters.code))
+        rows = rows.filter(was_last_answered_with(audit.chain(), filters.code))
     if filters.series:
         rows = rows.filter(series_instance_uid=filters.series)
     return rows.filter(sop_instance_uid__contains=filters.text) if filters.text else rows

@@ -1,0 +1,80 @@
+"""What was last said of an instance: the destination's answer to its sending, or why there is none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+from django.db.models import Exists, OuterRef, Q
+
+from audit.judgements import Ground, InstanceVerdict
+from audit.models import Audit, Evidence
+from audit.observations import EvidenceKind
+
+_KINDS = (
+    EvidenceKind.NOT_SENT,
+    EvidenceKind.NO_ANSWER,
+    EvidenceKind.ACKNOWLEDGED,
+    EvidenceKind.REFUSED,
+    EvidenceKind.ANSWER_UNCLEAR,
+)
+_FAILING = (InstanceVerdict.REFUTED, InstanceVerdict.UNPROVEN)
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredAlike:
+    """Instances that are not confirmed, for one ground, of which the same was last said."""
+
+    verdict: InstanceVerdict
+    ground: Ground
+    kind: EvidenceKind | None
+    """None: nothing was said of their sending."""
+    detail: Mapping[str, Any]
+    count: int
+
+
+def failing_by_answer(audit: Audit) -> Iterator[AnsweredAlike]:
+    """What is not confirmed of a sealed audit, with what the evidence of the whole chain last said of its sending."""
+    chain = [each.pk for each in audit.chain()]
+    with connection.cursor() as cursor:
+        cursor.execute(_grouped(chain), [*chain, *_KINDS, audit.pk, *_FAILING])
+        rows = list(cursor.fetchall())
+    for verdict, ground, kind, detail, count in rows:
+        yield AnsweredAlike(
+            InstanceVerdict(verdict),
+            Ground(ground),
+            EvidenceKind(kind) if kind else None,
+            json.loads(detail) if detail else {},
+            count,
+        )
+
+
+def was_last_answered_with(chain: Sequence[Audit], code: str) -> Q:
+    """Whether what was last said of an instance's sending carries this status code, or this code of an error."""
+    answers = Evidence.objects.filter(instance__audit__in=chain, kind__in=_KINDS)
+    later = answers.filter(pk__gt=OuterRef("pk"), instance__sop_instance_uid=OuterRef("instance__sop_instance_uid"))
+    of_instance = answers.filter(instance__sop_instance_uid=OuterRef("sop_instance_uid"))
+    says_so = Q(detail__status_code=code) | Q(detail__code=code)
+    return Q(Exists(of_instance.filter(says_so, ~Exists(later))))
+
+
+def _grouped(chain: Sequence[int]) -> str:
+    return f"""
+        SELECT failing.verdict, failing.ground, answer.kind, CAST(answer.detail AS text), COUNT(*)
+        FROM audit_instanceaudit failing
+        LEFT JOIN audit_evidence answer ON answer.id = (
+            SELECT MAX(evidence.id)
+            FROM audit_instanceaudit instance JOIN audit_evidence evidence ON evidence.instance_id = instance.id
+            WHERE instance.sop_instance_uid = failing.sop_instance_uid
+            AND instance.audit_id IN ({_places(chain)}) AND evidence.kind IN ({_places(_KINDS)})
+        )
+        WHERE failing.audit_id = %s AND failing.verdict IN ({_places(_FAILING)})
+        GROUP BY 1, 2, 3, 4
+    """  # noqa: S608  only placeholders are put in
+
+
+def _places(values: Sequence[object]) -> str:
+    return ", ".join(["%s"] * len(values))

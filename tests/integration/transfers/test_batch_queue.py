@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -139,6 +140,20 @@ def test_whoever_reads_a_batch_sees_soon_that_it_was_discarded(submit: Submit, m
         is_lost = lease.lost.wait(5)
 
     assert is_lost
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lease_is_renewed_while_a_batch_is_read(submit: Submit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "RENEWAL_SECONDS", 0.01)
+    batch = read_by(submit(), this_process(), seconds=1)
+    renewed = Batch.objects.filter(lease_until__gt=timezone.now() + timedelta(seconds=20))
+
+    with batch_queue.Lease(batch) as lease:
+        deadline = time.monotonic() + 5
+        while not renewed.all().exists():
+            assert time.monotonic() < deadline
+
+    assert not lease.lost.is_set()
 
 
 # Drafts

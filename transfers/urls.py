@@ -5,10 +5,13 @@ from __future__ import annotations
 from django.urls import path
 from django.views.generic import RedirectView
 
-from transfers.views import batches, destinations, submissions, transfer, transfers
+from transfers.views import account, batches, destinations, submissions, transfer, transfers
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="transfers")),
+    path("account/", account.account, name="account"),
+    path("account/tokens/", account.create_token, name="token-create"),
+    path("account/tokens/delete/", account.delete_token, name="token-delete"),
     path("destinations/", destinations.destination_list, name="destinations"),
     path("destinations/<uuid:public_id>/check/", destinations.check, name="destination-check"),
     path("transfers/", transfers.transfer_list, name="transfers"),

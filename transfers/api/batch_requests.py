@@ -12,6 +12,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from transfers.api import words
+from transfers.api.fields import Text, YesOrNo
 from transfers.methods import DEFAULT_METHODS, METHODS
 from transfers.methods.options import WrongOption, check_options
 from transfers.models import Destination, Upload
@@ -43,7 +44,7 @@ class Options(serializers.JSONField):
 class BatchRequest(serializers.Serializer[Any]):
     """What to send in one go."""
 
-    destination = serializers.CharField(max_length=64, help_text="The name of a destination.")
+    destination = Text(max_length=64, help_text="The name of a destination.")
     method = serializers.ChoiceField(
         words.METHOD_KEYS, required=False, help_text="How to send; by default what fits the kind of destination."
     )
@@ -53,10 +54,8 @@ class BatchRequest(serializers.Serializer[Any]):
         required=False,
         help_text="How to ask afterwards; by default as the destination's policy says.",
     )
-    start = serializers.BooleanField(
-        default=True, help_text="False: stop as a draft once the destination was asked; `start/` sends it."
-    )
-    send_what_can = serializers.BooleanField(
+    start = YesOrNo(default=True, help_text="False: stop as a draft once the destination was asked; `start/` sends it.")
+    send_what_can = YesOrNo(
         default=False, help_text="Go on without instances that cannot be sent, or that conflict within the input."
     )
 
@@ -102,7 +101,7 @@ class BatchRequest(serializers.Serializer[Any]):
 class JsonBatchRequest(BatchRequest):
     """What to send in one go: a path, or uploads that are complete."""
 
-    path = serializers.CharField(
+    path = Text(
         required=False,
         max_length=PATH_CHARACTERS_MAXIMUM,
         trim_whitespace=False,
@@ -134,7 +133,7 @@ class JsonBatchRequest(BatchRequest):
 class FormBatchRequest(BatchRequest):
     """What to send in one go: files that come with the request, or a path."""
 
-    path = serializers.CharField(required=False, max_length=PATH_CHARACTERS_MAXIMUM, trim_whitespace=False)
+    path = Text(required=False, max_length=PATH_CHARACTERS_MAXIMUM, trim_whitespace=False)
     files = serializers.ListField(
         child=serializers.FileField(allow_empty_file=True, max_length=None),
         required=False,

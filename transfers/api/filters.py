@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django_filters import rest_framework as filters
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from audit.cells import Cell
@@ -25,9 +26,14 @@ def _choices(values: Sequence[str]) -> list[tuple[str, str]]:
 
 
 class FilterBackend(filters.DjangoFilterBackend):  # type: ignore[misc]
-    """Tells the filters what the view knows."""
+    """Tells the filters what the view knows, and refuses empty values, which would show more than was asked for."""
 
     def get_filterset_kwargs(self, request: Request, queryset: QuerySet[Any], view: Any) -> dict[str, Any]:
+        given = self.get_filterset_class(view, queryset)
+        for name, values in request.query_params.lists():
+            declared = given.base_filters.get(name) if given else None
+            if declared is not None and not isinstance(declared, filters.CharFilter) and not all(values):
+                raise ValidationError({name: ["Give a value, or leave it out."]})
         kwargs: dict[str, Any] = super().get_filterset_kwargs(request, queryset, view)
         return kwargs | getattr(view, "filterset_kwargs", {})
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from rest_framework.exceptions import NotFound, ValidationError
-from rest_framework.pagination import CursorPagination
+from rest_framework.exceptions import ValidationError
+from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
+from rest_framework.utils.urls import replace_query_param
 
 PAGE_SIZE = 50
 PAGE_SIZE_MAXIMUM = 500
-_KEY_DIGITS_MAXIMUM = 18
-"""A key is a 64-bit number."""
+_CURSOR = re.compile("(?P<side>after|before)-(?P<key>[0-9]{1,18})")
+CURSOR_PATTERN = "^(after|before)-[0-9]{1,18}$"
+"""The same, as the schema says it. A key is a 64-bit number."""
 
 
 class NewestFirst(CursorPagination):
@@ -34,20 +37,24 @@ class NewestFirst(CursorPagination):
             raise ValidationError({"page_size": [f"Give a whole number from 1 to {PAGE_SIZE_MAXIMUM}."]})
         return int(text)
 
-    def decode_cursor(self, request: Request) -> Any:
-        if "cursor" not in request.query_params:
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        text = request.query_params.get("cursor")
+        if text is None:
             return None
-        try:
-            cursor = super().decode_cursor(request)
-        except (NotFound, ValueError) as error:
-            raise _not_a_cursor() from error
-        key = str(cursor.position if cursor else "")
-        if not key.isascii() or not key.isdigit() or len(key) > _KEY_DIGITS_MAXIMUM:
-            raise _not_a_cursor()
-        return cursor
+        found = _CURSOR.fullmatch(text)
+        if not found:
+            message = "This is no cursor: follow the `next` and `previous` of a page."
+            raise ValidationError({"cursor": [message]})
+        return Cursor(offset=0, reverse=found["side"] == "before", position=int(found["key"]))
+
+    def encode_cursor(self, cursor: Cursor) -> str:
+        """The keys are unique, so a cursor is a key, and on which side of it the page is."""
+        text = f"{'before' if cursor.reverse else 'after'}-{cursor.position}"
+        return replace_query_param(str(self.base_url), "cursor", text)
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         cursor, page_size = super().get_schema_operation_parameters(view)
+        cursor["schema"] = {"type": "string", "pattern": CURSOR_PATTERN}
         page_size["schema"] = {
             "type": "integer",
             "minimum": 1,
@@ -67,7 +74,3 @@ class ByPosition(NewestFirst):
     """Instances, in the order of the manifest."""
 
     ordering = "position"
-
-
-def _not_a_cursor() -> ValidationError:
-    return ValidationError({"cursor": ["This is no cursor: follow the `next` and `previous` of a page."]})

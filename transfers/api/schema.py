@@ -61,6 +61,13 @@ class Schema(AutoSchema):
             }
         return bodies
 
+    def _get_request_body(self, direction: Any = "request") -> dict[str, Any] | None:
+        """Bytes cannot be left out; of what is JSON, the fields say whether anything may."""
+        body: dict[str, Any] | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
+        if body and self.method == "PATCH":
+            body["required"] = True
+        return body
+
     def _problems(self) -> Iterator[HTTPStatus]:
         yield from (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_ACCEPTABLE, HTTPStatus.TOO_MANY_REQUESTS)
         if "{" in self.path:

@@ -19,6 +19,7 @@ from rest_framework.reverse import reverse
 from rest_framework.throttling import BaseThrottle, UserRateThrottle
 
 from transfers import uploads
+from transfers.api.fields import Text, WholeNumber
 from transfers.api.views import ApiViewSet, user_of
 from transfers.models import Upload
 
@@ -68,10 +69,10 @@ class UploadDocument(serializers.ModelSerializer[Upload]):
 class UploadRequest(serializers.Serializer[Any]):
     """What is to come."""
 
-    name = serializers.CharField(
+    name = Text(
         max_length=uploads.NAME_CHARACTERS_MAXIMUM, help_text="As you call it; shown to you, never part of a path."
     )
-    size_bytes = serializers.IntegerField(
+    size_bytes = WholeNumber(
         min_value=0, max_value=SIZE_BYTES_MAXIMUM, help_text="Of the whole file; it counts against the quota from now."
     )
 

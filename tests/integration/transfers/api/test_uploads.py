@@ -84,6 +84,10 @@ def test_a_part_of_more_than_16_mb_is_refused(api: APIClient) -> None:
     ("asked", "field"),
     [
         ({"size_bytes": 1}, "name"),
+        ({"name": 5, "size_bytes": 1}, "name"),
+        ({"name": "x", "size_bytes": "1"}, "size_bytes"),
+        ({"name": "x", "size_bytes": 1.5}, "size_bytes"),
+        ({"name": "x", "size_bytes": True}, "size_bytes"),
         ({"name": "", "size_bytes": 1}, "name"),
         ({"name": "x" * 256, "size_bytes": 1}, "name"),
         ({"name": "a\0b", "size_bytes": 1}, "name"),

@@ -1,0 +1,42 @@
+"""Fields of requests that take what the schema says and nothing like it.
+
+A form has texts only, so there they are read as the framework reads them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import QueryDict
+from rest_framework import serializers
+
+
+def _is_form(field: serializers.Field[Any, Any, Any, Any]) -> bool:
+    return isinstance(getattr(field.root, "initial_data", None), QueryDict)
+
+
+class Text(serializers.CharField):
+    """A number is no text."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class WholeNumber(serializers.IntegerField):
+    """Neither a text nor a fraction."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if not _is_form(self) and (isinstance(data, bool) or not isinstance(data, int)):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class YesOrNo(serializers.BooleanField):
+    """True or false; of JSON neither "yes" nor 1."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not _is_form(self) and not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return bool(super().to_internal_value(data))

@@ -114,7 +114,9 @@ def test_a_list_asks_the_database_as_often_for_many_as_for_few(
         api.get(TRANSFERS)
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "after-", "before-x", "after-٣", "after-1\n", "AFTER-1", "after-" + "5" * 60])
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "after-", "before-x", "after-٣", "after-1\n", "AFTER-1", "after-" + "5" * 60]
+)
 def test_a_cursor_that_is_none_is_said_to_be(api: APIClient, create: Create, cursor: str) -> None:
     refused = api.get(TRANSFERS, {"cursor": cursor})
 
@@ -166,6 +168,18 @@ def test_transfers_are_found_by_uid_id_and_words(api: APIClient, create: Create)
 
 
 @pytest.mark.parametrize(
+    "instant", ["1073-10-25T01:16:34.8-21:41", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-01-31"]
+)
+def test_an_instant_may_be_any(api: APIClient, create: Create, instant: str) -> None:
+    create(worker="")
+
+    found = len(ids(api.get(TRANSFERS, {"created_after": instant})))
+
+    assert found == (0 if instant.startswith("9") else 1)
+    assert found + len(ids(api.get(TRANSFERS, {"created_before": instant}))) == 1
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("state", "lost"),
@@ -173,6 +187,8 @@ def test_transfers_are_found_by_uid_id_and_words(api: APIClient, create: Create)
         ("batch", "me"),
         ("method", "pigeon"),
         ("created_after", "yesterday"),
+        ("created_after", ""),
+        ("state", ""),
         ("q", "x" * 201),
         ("q", "\0"),
         ("destination", "\0"),

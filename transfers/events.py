@@ -88,7 +88,7 @@ Totals = TypedDict(
     "Totals",
     {"committed": int, "partial": int, "nothing-stored": int, "unverifiable": int, "running": int, "queued": int},
 )
-"""How many transfers ended today (UTC) with which verdict, how many run, and how many wait."""
+"""The numbers above the list: committed today (UTC), what stands with another verdict, what runs, and what waits."""
 
 
 class TransfersSnapshot(TypedDict):

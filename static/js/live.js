@@ -65,7 +65,7 @@ function hearTransfer(told) {
 function hearList(told) {
   const hasNews = told.transfers.filter(isNews).length > 0;
   told.transfers.forEach(patchTransfer);
-  patchCounts(told.totals);
+  patchCounts({ ...told.totals, running: told.totals.running + told.totals.queued });
   const news = document.querySelector("[data-live-news]");
   if (news && told.created?.length) news.hidden = false;
   return hasNews;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date
 from typing import Literal
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from audit.live import LiveAudit
 from transfers.events import ListedTransfer, Progress, Totals, TransfersChanged, TransfersSnapshot
+from transfers.listing import count_by_verdict
 from transfers.live import rows
 from transfers.live.meters import Meter
 from transfers.live.rows import TransferRow
@@ -61,7 +62,7 @@ class WatchedList:
         self._newest = 0
         """Of those that anybody was told of."""
         self._totals = _NONE
-        self._counted_on: datetime | None = None
+        self._counted_on: date | None = None
         self._progress_told_at = 0.0
         self._revision = 0
 
@@ -156,10 +157,10 @@ class WatchedList:
         by_state = rows.count_by_state(rows.BUSY)
         queued = by_state.pop(State.QUEUED.value, 0)
         self._totals = {**before, "running": sum(by_state.values()), "queued": queued}
-        today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
-        if today != self._counted_on or any(each["progress"] is None for each in told):
-            self._counted_on = today
-            by_verdict = rows.count_by_verdict(today)
+        now = timezone.now()
+        if now.date() != self._counted_on or any(each["progress"] is None for each in told):
+            self._counted_on = now.date()
+            by_verdict = count_by_verdict(now)
             for verdict in _VERDICTS:
                 self._totals[verdict] = by_verdict.get(verdict, 0)
         return self._totals != before

@@ -95,8 +95,3 @@ def newest_attempt(transfer_pk: int) -> Attempt | None:
 def count_by_state(states: Iterable[str]) -> dict[str, int]:
     counted = Transfer.objects.filter(state__in=list(states)).order_by().values_list("state")
     return dict(counted.annotate(count=Count("pk")))
-
-
-def count_by_verdict(finished_since: datetime) -> dict[str, int]:
-    counted = Transfer.objects.filter(finished_at__gte=finished_since).order_by().values_list("verdict")
-    return dict(counted.annotate(count=Count("pk")))

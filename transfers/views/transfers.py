@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET
 from audit.judgements import StudyVerdict
 from transfers.forms import TransferFilterForm
 from transfers.listing import (
+    ATTENTION,
     PAGE_ROWS,
     Page,
     Show,
@@ -48,7 +49,7 @@ def transfer_list(request: HttpRequest) -> HttpResponse:
     else:
         counts, running = count_by_verdict(now), count_running()
         context |= {
-            "tiles": _tiles(counts, running, request.GET),
+            "tiles": _tiles(counts, running, request.GET, now),
             "quick_filters": _quick_filters(filters.show, count_needing_attention(counts), running),
             "filter_form": form,
             "filters_are_open": any(request.GET.get(name) for name in form.fields if name not in {"q", "show"}),
@@ -71,28 +72,27 @@ def _rows_context(request: HttpRequest, page: Page, now: datetime) -> dict[str, 
     }
 
 
-def _tiles(counts: Mapping[str, int], running: int, chosen: QueryDict) -> list[dict[str, Any]]:
-    labels = {
-        StudyVerdict.COMMITTED: "committed today",
-        StudyVerdict.PARTIAL: "partial",
-        StudyVerdict.NOTHING_STORED: "nothing stored",
-        StudyVerdict.UNVERIFIABLE: "unverifiable",
+def _tiles(counts: Mapping[str, int], running: int, chosen: QueryDict, now: datetime) -> list[dict[str, Any]]:
+    """Each leads to what it counts."""
+    today = {"verdict": StudyVerdict.COMMITTED.value, "since": now.astimezone(UTC).date().isoformat()}
+    tiles = [_tile(StudyVerdict.COMMITTED, "committed today", counts, today, chosen)]
+    for verdict in ATTENTION:
+        query = {"show": Show.ATTENTION.value, "verdict": verdict.value}
+        tiles.append(_tile(verdict, verdict.replace("-", " "), counts, query, chosen))
+    query = {"show": Show.RUNNING.value}
+    return [*tiles, _tile("running", "running", {"running": running}, query, chosen) | {"icon": "pending", "tone": ""}]
+
+
+def _tile(key: str, label: str, counts: Mapping[str, int], query: dict[str, str], chosen: QueryDict) -> dict[str, Any]:
+    return {
+        "key": key,
+        "label": label,
+        "count": counts.get(key, 0),
+        "tone": key,
+        "icon": key,
+        "url": f"?{urlencode(query)}",
+        "current": all(chosen.getlist(name) == [value] for name, value in query.items()),
     }
-    tiles = [
-        {
-            "count": counts.get(verdict, 0),
-            "label": label,
-            "tone": verdict.value,
-            "icon": verdict.value,
-            "url": f"?verdict={verdict}",
-            "current": chosen.getlist("verdict") == [verdict],
-            "key": verdict.value,
-        }
-        for verdict, label in labels.items()
-    ]
-    is_current = chosen.get("show") == Show.RUNNING
-    running_tile = {"count": running, "label": "running", "icon": "pending", "url": f"?show={Show.RUNNING}"}
-    return [*tiles, running_tile | {"current": is_current, "key": "running"}]
 
 
 def _quick_filters(show: Show, attention: int, running: int) -> list[dict[str, Any]]:
@@ -104,7 +104,13 @@ def _quick_filters(show: Show, attention: int, running: int) -> list[dict[str, A
             "url": f"?show={Show.ATTENTION}",
             "current": show is Show.ATTENTION,
         },
-        {"label": "Running", "count": running, "url": f"?show={Show.RUNNING}", "current": show is Show.RUNNING},
+        {
+            "label": "Running",
+            "count": running,
+            "key": "running",
+            "url": f"?show={Show.RUNNING}",
+            "current": show is Show.RUNNING,
+        },
     ]
 
 

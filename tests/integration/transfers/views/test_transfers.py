@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -246,6 +247,26 @@ def test_the_tiles_count_what_was_committed_today_and_what_needs_attention_howev
     words = words_of(operator.get(LIST))
 
     assert "1 committed today 2 partial 0 nothing stored 1 unverifiable 1 running" in words
+
+
+@pytest.mark.parametrize("label", ["committed today", "partial", "unverifiable", "running"])
+def test_a_tile_leads_to_what_it_counts(operator: Client, create: Create, ended: Create, label: str) -> None:
+    long_ago = timezone.now() - timedelta(days=30)
+    for verdict, at in (("committed", None), ("committed", long_ago), ("partial", None), ("partial", long_ago)):
+        ended(verdict, at=at)
+    ended("partial", State.CANCELLED)
+    ended("unverifiable")
+    create()
+    tiles = re.findall(
+        r'class="tile" href="([^"]+)".*?data-count="[^"]*">(\d+)</span></span>\s*<span>([^<]+)<',
+        text_of(operator.get(LIST)),
+        re.DOTALL,
+    )
+
+    (url, count) = next((url, count) for url, count, of in tiles if of == label)
+
+    assert len(shown(operator, url)) == int(count) > 0
+    assert text_of(operator.get(f"{LIST}{url}")).count('aria-current="true">\n        <span class="tile__count">') == 1
 
 
 def test_pages_hold_each_transfer_once_in_both_directions(operator: Client, destination: Destination) -> None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import Error, connection, transaction
 from django.utils import timezone
@@ -25,6 +25,7 @@ from transfers.batch_queue import BatchHasMoved, move_batch, note_files_read
 from transfers.doorbell import ring_pages, ring_worker
 from transfers.errors import TransferError
 from transfers.import_roots import root_by_name
+from transfers.leases import is_lost_connection
 from transfers.models import Batch, SkippedFile
 from transfers.states import BatchState
 from transfers.stopping import AnyOf
@@ -91,8 +92,7 @@ def read_batch(batch: Batch, *, stop: Event | None = None) -> None:
     except BatchHasMoved:
         return
     except _Halted:
-        with suppress(BatchHasMoved):
-            move_batch(batch, BatchState.QUEUED, files_read=0)
+        _let_go(batch, worker, BatchState.QUEUED, files_read=0)
     except TransferError as error:
         _fail(batch, worker, error)
     except InputUnreadable as error:
@@ -100,7 +100,10 @@ def read_batch(batch: Batch, *, stop: Event | None = None) -> None:
     except OSError as error:
         _fail(batch, worker, InputNotRead(f"{InputNotRead()} ({error.strerror or type(error).__name__})"), cause=error)
     except Error as error:
-        _fail(batch, worker, NotWrittenDown(), cause=error)
+        if is_lost_connection(error):
+            _let_go(batch, worker, BatchState.QUEUED, files_read=0)
+        else:
+            _fail(batch, worker, NotWrittenDown(), cause=error)
     except Exception as error:  # noqa: BLE001  it is logged
         _fail(batch, worker, OurError(), cause=error)
 
@@ -180,10 +183,15 @@ class _Progress:
 
 
 def _fail(batch: Batch, worker: str, error: TransferError, *, cause: Exception | None = None) -> None:
-    """A batch that cannot even be moved stays held, and is read again once its lease has run out."""
     if cause is not None:
         logger.error("A batch could not be read", extra={"action": "batch_failed", "code": error.code}, exc_info=cause)
+    said = {"error_code": error.code, "error": str(error)}
+    _let_go(batch, worker, BatchState.FAILED, read_at=timezone.now(), **said)
+
+
+def _let_go(batch: Batch, worker: str, to: BatchState, **changes: Any) -> None:
+    """A batch that cannot even be moved stays held, and is read again once its lease has run out."""
     with suppress(Error, BatchHasMoved):
         batch.refresh_from_db(fields=["state"])  # what it came to may have been undone
         batch.worker = worker
-        move_batch(batch, BatchState.FAILED, error_code=error.code, error=str(error), read_at=timezone.now())
+        move_batch(batch, to, **changes)

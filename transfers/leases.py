@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from django.db import Error, connection
+from django.db import Error, OperationalError, connection
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +94,16 @@ def is_abandoned(worker: str, lease_until: datetime | None, now: datetime) -> bo
     namespace, _, process_id = rest.partition("/")
     is_here = (host, namespace) == (socket.gethostname(), _process_namespace())
     return is_here and process_id.isdigit() and not _is_alive(int(process_id))
+
+
+def is_lost_connection(error: Error) -> bool:
+    """PostgreSQL went away and may be back in a moment: whoever held something need only let go of it.
+
+    By then Django may have connected anew, so that only the error tells: its SQLSTATE (PostgreSQL, Appendix A), which
+    is missing where the server had no time to say anything.
+    """
+    state = getattr(error.__cause__, "sqlstate", "")
+    return isinstance(error, OperationalError) and (state is None or state.startswith(("08", "57P")))
 
 
 def _is_alive(process_id: int) -> bool:

@@ -17,6 +17,7 @@ from audit.observations import EvidenceKind, Observation
 from transfers import queue
 from transfers.cancelling import CANCELLED, record_cancelled
 from transfers.errors import TransferStopped
+from transfers.leases import is_lost_connection
 from transfers.models import Attempt, Transfer
 from transfers.preflight import find, preflight
 from transfers.progress import Progress, Watcher, watch_nothing
@@ -54,7 +55,8 @@ def run_transfer(
     whoever gave the command to give it again, or queued, for another worker.
 
     Raises TransferIsHeld where another process took it over meanwhile; any other exception is an error of ours,
-    after which the transfer is `failed` and keeps what was observed.
+    after which the transfer is `failed` and keeps what was observed. Where only the connection to the database was lost
+    it is let go of as if it had been stopped.
     """
     lease, worker = queue.Lease(transfer), transfer.worker
     halt = AnyOf(lease.lost, *([stop] if stop else []))
@@ -67,22 +69,22 @@ def run_transfer(
         if State.INTERRUPTED in TRANSITIONS[State(transfer.state)]:
             queue.move(transfer, State.INTERRUPTED)
         raise
-    except DatabaseError:
-        _fail(transfer, worker)  # told to whoever runs it
+    except DatabaseError as error:  # told to whoever runs it
+        _let_go(transfer, worker, halted_as if is_lost_connection(error) else State.FAILED)
         raise
     except Exception:
         logger.exception("A transfer failed by an error of ours", extra={"action": "transfer_failed"})
-        _fail(transfer, worker)
+        _let_go(transfer, worker, State.FAILED)
         raise
 
 
-def _fail(transfer: Transfer, worker: str) -> None:
-    """A transfer that cannot even be moved stays held, and is taken over once this process has ended."""
+def _let_go(transfer: Transfer, worker: str, to: State) -> None:
+    """A transfer that cannot even be moved stays held, and is taken over once its lease has run out."""
     with suppress(DatabaseError, queue.TransferIsHeld):
         transfer.refresh_from_db(fields=["state"])  # what it came to may have been undone
         transfer.worker = worker
-        if State.FAILED in TRANSITIONS[State(transfer.state)]:
-            queue.move(transfer, State.FAILED)
+        if to in TRANSITIONS[State(transfer.state)]:
+            queue.move(transfer, to)
 
 
 def _run(transfer: Transfer, halt: Event, cancelled: Event, watch: Watcher, halted_as: State) -> None:

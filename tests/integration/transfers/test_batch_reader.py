@@ -65,24 +65,22 @@ def skipped(batch: Batch) -> set[tuple[str, str]]:
 
 
 @contextmanager
-def no_room_for_the_study(study_instance_uid: str) -> Iterator[None]:
-    """The database refuses to store a transfer of it, as one whose disk is full would."""
+def the_database_does(act: str, study_instance_uid: str) -> Iterator[None]:
+    """Instead of storing a transfer of this study, whatever is written here in its own language."""
     condition = f"WHEN (NEW.study_instance_uid = '{study_instance_uid}')"
     if connection.vendor == "sqlite":
-        action = "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
-        create = f"CREATE TRIGGER no_room BEFORE INSERT ON transfers_transfer {condition} {action}"
-        drop = "DROP TRIGGER no_room"
+        create = f"CREATE TRIGGER fault BEFORE INSERT ON transfers_transfer {condition} BEGIN {act}; END"
+        drop = "DROP TRIGGER fault"
     else:
         create = f"""
-            CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql
-                AS $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device'; END $$;
-            CREATE TRIGGER no_room BEFORE INSERT ON transfers_transfer
-                FOR EACH ROW {condition} EXECUTE FUNCTION no_room();
+            CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {act}; END $$;
+            CREATE TRIGGER fault BEFORE INSERT ON transfers_transfer FOR EACH ROW {condition} EXECUTE FUNCTION fault();
         """
-        drop = "DROP FUNCTION no_room CASCADE"
+        drop = "DROP FUNCTION fault CASCADE"
     with connection.cursor() as cursor:
         cursor.execute(create)
-        yield
+    yield
+    with connection.cursor() as cursor:
         cursor.execute(drop)
 
 
@@ -261,11 +259,30 @@ def test_a_database_that_takes_nothing_fails_the_batch_with_nothing_made_of_it(c
     write_study(root, 1, study_instance_uid="2.25.1")
     write_study(root, 1, study_instance_uid="2.25.2")
     batch = claim(root)
+    full = "SELECT RAISE(ABORT, 'full')" if connection.vendor == "sqlite" else "RAISE EXCEPTION 'full'"
 
-    with no_room_for_the_study("2.25.2"):
+    with the_database_does(full, "2.25.2"):
         read_batch(batch)
 
     batch.refresh_from_db()
     assert (batch.state, batch.error_code) == ("failed", "database_failed")
     assert "submit it again" in batch.error
     assert not Transfer.objects.exists()
+
+
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="a file is always there")
+def test_a_database_that_drops_the_connection_has_the_batch_read_again(claim: Claim, root: Path) -> None:
+    write_study(root, 1, study_instance_uid="2.25.1")
+    batch = claim(root)
+    dropped = "EXECUTE 'SELECT pg_terminate_backend(pg_backend_pid())'"
+
+    with the_database_does(dropped, "2.25.1"):
+        read_batch(batch)
+    batch.refresh_from_db()
+    left = batch.state
+    claim_batch(batch, this_process())
+    read_batch(batch)
+
+    assert left == "queued"
+    assert Batch.objects.get().state == "started"
+    assert Transfer.objects.count() == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,19 +21,36 @@ class File(Protocol):
     name: str | None
     path: Path
 
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal, of its bytes."""
+        ...
 
-def submit_with_files(submission: Submission, files: Sequence[File], *, by: User) -> Batch:
-    """Submit uploads that are there already together with files that came just now.
+
+def submit_with_files(submission: Submission, files: Sequence[File], *, by: User, idempotency_key: str = "") -> Batch:
+    """Submit what was asked for with files that came just now; with the same key the batch that it made before.
 
     Raises what `uploads.take_over` and `submissions.submit` raise.
     """
+    submission = submission._replace(files_sha256=[_digest_of(file) for file in files])
+    if made := submissions.submitted_before(submission, by=by, idempotency_key=idempotency_key):
+        return made
     kept: list[Upload] = []
     try:
         for file in files:
             kept.append(uploads.take_over(by, file.name or "", file.path))  # noqa: PERF401  those before are kept
-        return submissions.submit(submission._replace(uploads=[*submission.uploads, *kept]), by=by)
-    except BaseException:
-        for upload in kept:
-            with suppress(uploads.UploadError):
-                uploads.remove(upload)
-        raise
+        everything = submission._replace(uploads=[*submission.uploads, *kept])
+        return submissions.submit(everything, by=by, idempotency_key=idempotency_key)
+    finally:
+        _remove_unused(kept)
+
+
+def _remove_unused(kept: Sequence[Upload]) -> None:
+    """Those that no batch took: it was refused, or the same was submitted at the same moment."""
+    for upload in Upload.objects.filter(pk__in=[upload.pk for upload in kept], batch__isnull=True):
+        with suppress(uploads.UploadError):
+            uploads.remove(upload)
+
+
+def _digest_of(file: File) -> str:
+    return hashlib.sha256(f"{file.sha256} {file.name}".encode()).hexdigest()

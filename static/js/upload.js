@@ -124,7 +124,10 @@ async function giveUp(error) {
 }
 
 function submit(event) {
-  if (!chosen.length) return;
+  if (!chosen.length) {
+    setTimeout(() => (find("upload-submit").disabled = true)); // once is enough
+    return;
+  }
   event.preventDefault();
   if (work) return;
   if (form.elements.path?.value.trim()) {

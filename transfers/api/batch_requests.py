@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -148,7 +147,7 @@ class FormBatchRequest(BatchRequest):
 
     def submission(self) -> Submission:
         path = self.validated_data.get("path", "")
-        return super().submission()._replace(path=path, files_sha256=[_digest_of(file) for file in self.received])
+        return super().submission()._replace(path=path)
 
     @property
     def received(self) -> list[ReceivedFile]:
@@ -170,7 +169,3 @@ def _uploads_of(user: User, ids: Sequence[Any], name: str) -> list[Upload]:
     if missing:
         raise serializers.ValidationError({name: [f"There is no upload {each} of yours." for each in missing]})
     return [found[each] for each in ids]
-
-
-def _digest_of(file: ReceivedFile) -> str:
-    return hashlib.sha256(f"{file.sha256} {file.name}".encode()).hexdigest()

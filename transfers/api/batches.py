@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from transfers import submissions, uploads
+from transfers import submissions
 from transfers.api.batch_documents import BatchDocument, SkippedDocument, WholeBatchDocument
 from transfers.api.batch_requests import (
     IDEMPOTENCY_KEY_CHARACTERS_MAXIMUM,
@@ -20,7 +20,8 @@ from transfers.api.batch_requests import (
     JsonBatchRequest,
 )
 from transfers.api.views import ApiViewSet, user_of
-from transfers.models import Batch, Upload
+from transfers.models import Batch
+from transfers.submitted_files import submit_with_files
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -87,24 +88,9 @@ class BatchViews(ApiViewSet):
         return self.page_of(self.get_object().skipped.all())
 
     def _submit_form(self, request: Request, key: str) -> Batch:
-        """The files become uploads once it is known that this is no repetition; those in vain are deleted again."""
-        user = user_of(request)
         asked = FormBatchRequest(data=request.data)
         asked.is_valid(raise_exception=True)
-        submission = asked.submission()
-        if made := submissions.submitted_before(submission, by=user, idempotency_key=key):
-            return made
-        kept: list[Upload] = []
-        batch = None
-        try:
-            for file in asked.received:
-                kept.append(uploads.take_over(user, file.name or "", file.path))  # noqa: PERF401  those before are kept
-            batch = submissions.submit(submission._replace(uploads=kept), by=user, idempotency_key=key)
-            return batch
-        finally:
-            for upload in kept:
-                if batch is None or not batch.uploads.filter(pk=upload.pk).exists():
-                    uploads.remove(upload)
+        return submit_with_files(asked.submission(), asked.received, by=user_of(request), idempotency_key=key)
 
     def _accepted(self, batch: Batch) -> Response:
         document = self.get_serializer(batch).data

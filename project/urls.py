@@ -6,8 +6,10 @@ from django.contrib import admin
 from django.contrib.auth import views as accounts
 from django.urls import include, path
 
+from transfers.views.login import Login
+
 urlpatterns = [
-    path("account/login/", accounts.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("account/login/", Login.as_view(), name="login"),
     path("account/logout/", accounts.LogoutView.as_view(), name="logout"),
     path("account/password/", accounts.PasswordChangeView.as_view(), name="password_change"),
     path("account/password/changed/", accounts.PasswordChangeDoneView.as_view(), name="password_change_done"),

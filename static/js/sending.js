@@ -4,6 +4,8 @@ const WAITS_MILLISECONDS = [500, 1000, 2000, 5000, 10_000];
 const REMOVALS = 6;
 const REMOVAL_MILLISECONDS = 5000;
 const PASSING = new Set([0, 429, 502, 503, 504]);
+const REFUSALS = new Set([401, 403, 413]);
+const LOGGED_OUT = "You are logged out. Log in, and upload it again.";
 const PASSING_CODES = new Set(["offset_mismatch", "upload_busy"]);
 
 /** What cannot be helped by trying again; the message is for people. */
@@ -21,6 +23,14 @@ export class Sending {
 
   /** Send all of it; rejects with UploadFailed, or with the signal's reason. */
   async run() {
+    try {
+      await this.#run();
+    } catch (error) {
+      throw (await this.#isLoggedOut(error)) ? new UploadFailed(LOGGED_OUT) : error;
+    }
+  }
+
+  async #run() {
     const begun = await this.#patiently(() => this.#begin());
     this.id = begun.id;
     this.told({ done: 0, isLost: false });
@@ -36,6 +46,13 @@ export class Sending {
       if (answer?.status !== 409) return; // 409: the part that was broken off is still being written
       await new Promise((resolve) => setTimeout(resolve, WAITS_MILLISECONDS[0]));
     }
+  }
+
+  /** Whether that is what was behind a refusal: without a login already the size of a part is too much. */
+  async #isLoggedOut({ status }) {
+    if (!REFUSALS.has(status)) return false;
+    const answer = await fetch(this.url).catch(() => null);
+    return answer?.status === 401 || answer?.status === 403;
   }
 
   #begin() {
@@ -103,6 +120,7 @@ export class Sending {
 function failureOf({ status, response }) {
   const errors = Object.values(response?.errors ?? {}).flat();
   const failed = new UploadFailed(errors[0] ?? response?.detail ?? "The server could not take the upload.");
+  failed.status = status;
   failed.isPassing = PASSING.has(status) || PASSING_CODES.has(response?.code);
   return failed;
 }

@@ -294,14 +294,14 @@ def test_more_than_the_quota_is_refused_in_plain_words(
 def test_a_file_that_changed_since_it_was_chosen_is_not_sent(
     page: Page, site: Site, tmp_path: Path, fill: Fill
 ) -> None:
-    files = write_study(tmp_path, 2)
+    files = write_study(tmp_path, 17)
     fill(*files)
     files[1].write_bytes(b"something else")
 
     check(page)
 
     expect(said(page)).to_contain_text("changed since it was chosen")
-    assert received(site, "2 files.zip") == []
+    assert received(site, "17 files.zip") == []
 
 
 def test_what_was_chosen_can_be_taken_back(page: Page, tmp_path: Path, fill: Fill) -> None:
@@ -355,3 +355,43 @@ def test_files_without_an_instance_end_with_what_was_left_out(page: Page, tmp_pa
     expect(page.get_by_role("heading", name="Nothing could be sent")).to_be_visible(timeout=SOON)
     expect(page.get_by_text("It holds no readable DICOM instance")).to_be_visible()
     expect(page.get_by_text("Not DICOM: 2 files, nothing is lost")).to_be_visible()
+
+
+def test_without_javascript_the_form_takes_the_files_and_the_page_fetches_itself(
+    chromium: Browser, site: Site, tmp_path: Path, destination: str
+) -> None:
+    files = write_study(tmp_path, 4)
+    context = chromium.new_context(java_script_enabled=False)
+    page = site.log_in(context)
+    page.goto(f"{site.address}/new/")
+    page.get_by_label("Choose files").set_input_files(files)
+    page.locator(f"#destination-{destination}").check(force=True)
+
+    check(page)
+
+    expect_draft(page)
+    page.get_by_role("button", name="Send 4 instances").click()
+    expect(page.get_by_role("heading", name="Started")).to_be_visible()
+    for _ in range(100):
+        if page.locator("tr .chip", has_text="Committed").count():
+            break
+        page.wait_for_timeout(200)
+        page.reload()
+    expect(page.locator("tr .chip")).to_contain_text("Committed")
+    context.close()
+
+
+def test_who_was_logged_out_meanwhile_is_told(chromium: Browser, site: Site, tmp_path: Path, destination: str) -> None:
+    context = chromium.new_context()  # one that may log errors: the browser logs every refusal
+    page = site.log_in(context)
+    page.goto(f"{site.address}/new/")
+    page.get_by_label("Choose files").set_input_files(large_file(tmp_path, "logged-out.bin", 24 * MIB))
+    page.locator(f"#destination-{destination}").check(force=True)
+    Line(page).slow()
+    check(page)
+    wait_until_sent(page, 2 * MIB)
+
+    context.clear_cookies(name="sessionid")
+
+    expect(said(page)).to_contain_text("You are logged out.", timeout=SOON)
+    context.close()

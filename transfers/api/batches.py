@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.request import Request
@@ -19,6 +19,7 @@ from transfers.api.batch_requests import (
     FormBatchRequest,
     JsonBatchRequest,
 )
+from transfers.api.schema import location_of
 from transfers.api.views import ApiViewSet, user_of
 from transfers.models import Batch
 from transfers.submitted_files import submit_with_files
@@ -30,6 +31,33 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     description="Chosen by you, new for each batch: the same request with the same key, sent again after a broken "
     "connection, answers with the batch that it made before.",
 )
+
+
+EXAMPLES = [
+    OpenApiExample(
+        "A folder under an import root", {"destination": "archive", "path": "/import/2026-01-31"}, request_only=True
+    ),
+    OpenApiExample(
+        "Uploads as a draft",
+        {"destination": "archive", "files": ["9b2a7c1e-6f0d-4a55-8a53-0f4a5a0c7a11"], "start": False},
+        request_only=True,
+        media_type="application/json",
+    ),
+    OpenApiExample(
+        "With everything that can be said",
+        {
+            "destination": "archive",
+            "path": "/import/2026-01-31/study.zip",
+            "method": "c-store",
+            "options": {"associations": 2},
+            "verify": "presence",
+            "start": True,
+            "send_what_can": False,
+        },
+        request_only=True,
+        media_type="application/json",
+    ),
+]
 
 
 class BatchViews(ApiViewSet):
@@ -61,7 +89,8 @@ class BatchViews(ApiViewSet):
         "is. Files in the request itself are for small input; large input comes by `uploads/`.",
         request={"application/json": JsonBatchRequest, "multipart/form-data": FormBatchRequest},
         responses={202: WholeBatchDocument},
-        parameters=[IDEMPOTENCY_KEY],
+        parameters=[IDEMPOTENCY_KEY, location_of(202)],
+        examples=EXAMPLES,
     )
     def create(self, request: Request) -> Response:
         key = _key_of(request)

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from transfers.api.problems import MEDIA_TYPE
@@ -25,6 +26,17 @@ WHEN = {
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests: wait as many seconds as Retry-After says.",
     HTTPStatus.INSUFFICIENT_STORAGE: "The disk of the server is full.",
 }
+
+
+def location_of(status_code: int) -> OpenApiParameter:
+    """The header that says where what was made is."""
+    return OpenApiParameter(
+        "Location",
+        {"type": "string", "format": "uri"},
+        OpenApiParameter.HEADER,
+        description="The address of what was made.",
+        response=[status_code],
+    )
 
 
 class ProblemDocument(serializers.Serializer[Any]):

@@ -64,7 +64,11 @@ class TransferViews(ApiViewSet):
 
     @extend_schema(summary="List the transfers", responses=TransferDocument(many=True))
     def list(self, _request: Request) -> Response:
-        return self.page_of(self.get_queryset())
+        """The rows are fetched once it is known which: a join in the search would be made for every row there is."""
+        keys = self.filter_queryset(Transfer.objects.values("id"))
+        page = [row["id"] for row in self.paginate_queryset(keys) or []]
+        transfers = self.get_queryset().filter(pk__in=page).order_by("-id")
+        return self.get_paginated_response(self.get_serializer(transfers, many=True).data)
 
     @extend_schema(summary="Show a transfer", responses=WholeTransferDocument)
     def retrieve(self, _request: Request, **_address: Any) -> Response:

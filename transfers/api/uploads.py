@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_serializer
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import UnsupportedMediaType, ValidationError
 from rest_framework.parsers import BaseParser, JSONParser
@@ -20,6 +20,7 @@ from rest_framework.throttling import BaseThrottle, UserRateThrottle
 
 from transfers import uploads
 from transfers.api.fields import Text, WholeNumber
+from transfers.api.schema import location_of
 from transfers.api.views import ApiViewSet, user_of
 from transfers.models import Upload
 
@@ -137,7 +138,13 @@ class UploadViews(ApiViewSet):
         answer.data["quota"] = {"used_bytes": used, "quota_bytes": settings.UPLOAD_QUOTA_BYTES}
         return answer
 
-    @extend_schema(summary="Begin an upload", request=UploadRequest, responses={201: UploadDocument})
+    @extend_schema(
+        summary="Begin an upload",
+        request=UploadRequest,
+        responses={201: UploadDocument},
+        parameters=[location_of(201)],
+        examples=[OpenApiExample("A ZIP file", {"name": "study.zip", "size_bytes": 209_715_200}, request_only=True)],
+    )
     def create(self, request: Request) -> Response:
         asked = UploadRequest(data=request.data)
         asked.is_valid(raise_exception=True)

@@ -106,11 +106,11 @@ def test_what_comes_meanwhile_moves_nothing_to_another_page(api: APIClient, crea
 def test_a_list_asks_the_database_as_often_for_many_as_for_few(
     api: APIClient, create: Create, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    """The token, the other tokens of its account, and the page; nothing is counted."""
+    """The token, the other tokens of its account, which transfers, and those; nothing is counted."""
     for _ in range(9):
         create(worker="")
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         api.get(TRANSFERS)
 
 

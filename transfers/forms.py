@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 
-from audit.judgements import StudyVerdict
-from transfers.instance_listing import InstanceFilters
+from audit.judgements import Ground, InstanceVerdict, StudyVerdict
+from audit.models import choices_of
+from audit.plain_words import KIND_WORDS
+from transfers.instance_listing import InstanceFilters, Series
 from transfers.listing import Show, TransferFilters
 from transfers.models import Destination
 from transfers.states import State
-from transfers.wording import STATE_WORDS, VERDICT_WORDS
+from transfers.wording import STATE_WORDS, VERDICT_WORDS, count_text
 
 TEXT_LENGTH = 64
 
@@ -80,10 +83,9 @@ class InstanceFilterForm(forms.Form):
             attrs={"type": "search", "placeholder": "SOP Instance UID, or a part of it", "autocomplete": "off"}
         ),
     )
-    verdict = forms.CharField(required=False, widget=forms.HiddenInput)
-    ground = forms.CharField(required=False, widget=forms.HiddenInput)
+    verdict = forms.ChoiceField(required=False, widget=forms.HiddenInput, choices=choices_of(InstanceVerdict))
+    ground = forms.ChoiceField(required=False, widget=forms.HiddenInput, choices=choices_of(Ground))
     code = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
-    series = forms.CharField(required=False, max_length=TEXT_LENGTH, widget=forms.HiddenInput)
     missing = forms.ChoiceField(
         required=False,
         label="Missing step",
@@ -94,16 +96,32 @@ class InstanceFilterForm(forms.Form):
             ("present", "Not found at the destination"),
         ],
     )
+    evidence = forms.ChoiceField(
+        required=False,
+        label="Evidence",
+        choices=[("", "Any evidence"), *((kind.value, words) for kind, words in KIND_WORDS.items())],
+    )
+    series = forms.ChoiceField(required=False, label="Series")
+
+    def __init__(self, data: Any, series: Sequence[Series]) -> None:
+        super().__init__(data)
+        self._series = series
+        numbered = ((str(number), _called(number, each)) for number, each in enumerate(series, 1))
+        self.fields["series"].choices = [("", "Any series"), *numbered]  # type: ignore[attr-defined]
+        if len(series) < 2:
+            del self.fields["series"]
 
     def filters(self) -> InstanceFilters:
         self.is_valid()
         found = self.cleaned_data
+        number = found.get("series")
         return InstanceFilters(
             verdict=found.get("verdict", ""),
             ground=found.get("ground", ""),
             missing=found.get("missing", ""),
             code=found.get("code", ""),
-            series=found.get("series", ""),
+            evidence=found.get("evidence", ""),
+            series=self._series[int(number) - 1].uid if number else "",
             text=found.get("q", ""),
         )
 
@@ -111,3 +129,7 @@ class InstanceFilterForm(forms.Form):
         """From 0; the address counts from 1, as people do."""
         text = self.data.get("from", "")
         return max(0, int(text) - 1) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def _called(number: int, series: Series) -> str:
+    return f"Series {number}: {count_text(series.instances, 'instance')}"

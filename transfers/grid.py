@@ -41,6 +41,10 @@ class Run(NamedTuple):
     """Its position, from 0."""
     last: int
 
+    @property
+    def positions(self) -> range:
+        return range(self.first, self.last + 1)
+
 
 def draw(cells: str) -> Grid:
     """From the letters of `audit.cells`."""
@@ -56,7 +60,7 @@ def draw(cells: str) -> Grid:
 
 
 def count(cells: str) -> dict[str, int]:
-    """How many instances are shown how, for the legend, the worst first; none, too: there may be some the next moment."""
+    """How many instances are shown how, the worst first; none, too: there may be some the next moment."""
     counted = Counter(cells)
     return {WORDS[cell]: counted[cell.value] for cell in WORST_FIRST}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 from pydicom.uid import UID
 
 from audit.judgements import Ground, InstanceVerdict
@@ -42,9 +42,19 @@ class InstanceFilters:
     """A step of the funnel that these instances did not come to."""
     code: str = ""
     """A status code, or the code of an error, that was last said of its sending."""
+    evidence: str = ""
+    """A kind of evidence that some audit of the chain has of it."""
     series: str = ""
+    """A Series Instance UID."""
     text: str = ""
     """The beginning of a SOP Instance UID, or any part of it."""
+
+
+class Series(NamedTuple):
+    """One series of the study; pages call it by its place in the manifest, from 1."""
+
+    uid: str
+    instances: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +79,17 @@ def matching(audit: Audit, filters: InstanceFilters) -> Instances:
         rows = rows.filter(~found | Q(sop_instance_uid__in=_uids_gone(audit)))
     if filters.code:
         rows = rows.filter(was_last_answered_with(audit.chain(), filters.code))
+    if filters.evidence:
+        rows = rows.filter(sop_instance_uid__in=_uids_with(audit, EvidenceKind(filters.evidence)))
     if filters.series:
         rows = rows.filter(series_instance_uid=filters.series)
     return rows.filter(sop_instance_uid__contains=filters.text) if filters.text else rows
+
+
+def series_of(audit: Audit) -> list[Series]:
+    """All series, in the order of their first instances."""
+    counted = audit.instances.values("series_instance_uid").annotate(first=Min("position"), instances=Count("pk"))
+    return [Series(each["series_instance_uid"], each["instances"]) for each in counted.order_by("first")]
 
 
 def page_of(rows: Instances, from_position: int = 0) -> InstancePage:

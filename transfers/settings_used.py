@@ -23,7 +23,7 @@ def proves_of(transfer: Transfer) -> list[dict[str, str]]:
     may_trust = method is not None and method.destination_may_trust_stable_study
     on_its_word = transfer.audit.acknowledgement_means_stored
     return [
-        {"term": "Best verdict", "text": f"{best.verdict.replace('-', ' ')}. {best.sentence}"},
+        {"term": "Best verdict", "text": f"{best.title}. {best.sentence}"},
         {
             "term": "StableStudy",
             "text": "may be trusted by the destination, if the study is committed"

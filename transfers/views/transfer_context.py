@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,15 +12,17 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from audit.cells import Cell
-from audit.judgements import InstanceVerdict
+from audit.chunks import CHUNK_ROWS
+from audit.judgements import Ground, InstanceVerdict
 from audit.live import LiveAudit
+from audit.plain_words import GROUND_WORDS
 from audit.reports import reason_for
 from audit.tallies import count_rows
 from transfers import services
 from transfers.failures import failures_of
 from transfers.forms import InstanceFilterForm
 from transfers.funnel import steps_of
-from transfers.instance_listing import matching, page_of, rows_of
+from transfers.instance_listing import InstanceFilters, Series, matching, page_of, rows_of, series_of
 from transfers.lanes import Sending, StateChange, lanes_of
 from transfers.models import Transfer
 from transfers.rows import chip_of, title_of
@@ -49,6 +52,18 @@ class Look:
         if self._live is None:
             self._live = LiveAudit(self.transfer.audit_id)
         return self._live
+
+    @cached_property
+    def series(self) -> list[Series]:
+        return series_of(self.transfer.audit)
+
+    def series_at(self, positions: Collection[int]) -> Mapping[int, int]:
+        """The numbers of the series that these are of; nothing where there is but one, or for too many to ask about."""
+        if self.transfer.series < 2 or len(positions) > CHUNK_ROWS:
+            return {}
+        numbers = {each.uid: number for number, each in enumerate(self.series, 1)}
+        rows = self.transfer.audit.instances.filter(position__in=positions)
+        return {at: numbers[uid] for at, uid in rows.values_list("position", "series_instance_uid")}
 
     @property
     def tally(self) -> Mapping[str, int]:
@@ -196,7 +211,7 @@ def _notices(look: Look) -> list[Context]:
 
 def _grid(look: Look) -> Context:
     opens_at = f"{look.url('transfer')}?from="
-    return {"grid": grid_context(look.live.cells, look.instances_url, opens_at)}
+    return {"grid": grid_context(look.live.cells, look.instances_url, opens_at, look.series_at)}
 
 
 def _failures(look: Look) -> Context:
@@ -226,7 +241,7 @@ def _timeline(look: Look) -> Context:
 def _instances(look: Look) -> Context:
     transfer, request = look.transfer, look.request
     audit = transfer.audit
-    form = InstanceFilterForm(request.GET)
+    form = InstanceFilterForm(request.GET, look.series)
     filters = form.filters()
     page = page_of(matching(audit, filters), form.from_position())
     kept = {name: str(value) for name, value in request.GET.items() if name != "from" and value}
@@ -235,6 +250,8 @@ def _instances(look: Look) -> Context:
         "instances_url": request.get_full_path() if "from" in request.GET or kept else look.url("transfer"),
         "instance_filters": _verdict_filters(look, filters.verdict),
         "instance_form": form,
+        "instance_form_is_open": any(request.GET.get(name) for name in ("missing", "evidence", "series")),
+        "instance_only": _only(filters),
         "instance_clear_url": look.url("transfer"),
         "instances": rows_of(audit, page.instances, live),
         "instance_pager": {
@@ -243,6 +260,18 @@ def _instances(look: Look) -> Context:
             "position": _position(page.instances[0].position, page.instances[-1].position) if page.instances else "",
         },
     }
+
+
+def _only(filters: InstanceFilters) -> str:
+    """What a link limits the table to and no field says."""
+    words = []
+    if filters.ground:
+        words.append(GROUND_WORDS[Ground(filters.ground)])
+    if filters.code:
+        words.append(
+            f"last answered with {filters.code}" if filters.code.startswith("0x") else f"reason {filters.code}"
+        )
+    return ", ".join(words)
 
 
 def _live_verdicts(look: Look) -> dict[int, str]:

@@ -38,7 +38,7 @@ MEDIA_TYPE = "application/problem+json"
 TYPE = "about:blank"
 """What a problem is about is said by its code; there is no page for each."""
 
-_INTENTS: Mapping[type[Exception], str] = {
+INTENTS: Mapping[type[Exception], str] = {
     TransferIsHeld: "transfer_is_held",
     NothingToRetry: "nothing_to_retry",
     NothingToCancel: "nothing_to_cancel",
@@ -46,7 +46,7 @@ _INTENTS: Mapping[type[Exception], str] = {
 }
 """Errors of the services with the codes that they have here: each means that this is not the moment for it."""
 
-_ANSWERS: Mapping[type[TransferError], HTTPStatus] = {
+ANSWERS: Mapping[type[TransferError], HTTPStatus] = {
     BatchHasMoved: HTTPStatus.CONFLICT,
     UploadUnfinished: HTTPStatus.CONFLICT,
     OffsetMismatch: HTTPStatus.CONFLICT,
@@ -94,13 +94,13 @@ def handle(error: Exception, _context: Mapping[str, Any]) -> Response:
         return _of_ours(error)
     if isinstance(error, exceptions.APIException):
         return _of_framework(error)
-    if code := _INTENTS.get(type(error)):
+    if code := INTENTS.get(type(error)):
         return problem(HTTPStatus.CONFLICT, code, " ".join((type(error).__doc__ or "").split()))
     return _of_django(error)
 
 
 def _of_ours(error: TransferError) -> Response:
-    answer = _ANSWERS.get(type(error), HTTPStatus.BAD_GATEWAY)
+    answer = ANSWERS.get(type(error), HTTPStatus.BAD_GATEWAY)
     members: dict[str, Any] = {}
     if field := _FIELDS.get(type(error)):
         members["errors"] = {field: [str(error)]}

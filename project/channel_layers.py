@@ -7,6 +7,8 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 SCHEMES = ("redis://", "rediss://", "unix://")
+READ_SECONDS = 30.0
+"""More than the five for which a listener has Redis wait for a message: its client would give up after those too."""
 
 
 def chosen(url: str) -> dict[str, Any]:
@@ -18,6 +20,6 @@ def chosen(url: str) -> dict[str, Any]:
     return {
         "default": {
             "BACKEND": "channels_redis.core.RedisChannelLayer",
-            "CONFIG": {"hosts": [url], "prefix": "tallyman"},
+            "CONFIG": {"hosts": [{"address": url, "socket_timeout": READ_SECONDS}], "prefix": "tallyman"},
         }
     }

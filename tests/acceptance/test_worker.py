@@ -74,6 +74,11 @@ def sending(installation: Installation, slow: Archive) -> subprocess.Popen[str]:
     return worker
 
 
+def all_but_stand_still(slow: Archive) -> None:
+    """So that it is still being sent when another process has started and done what it is to do."""
+    slow.script.on_store = Answer(delay_seconds=1.0)
+
+
 def saved_answers(installation: Installation) -> set[str]:
     return {
         uid
@@ -104,7 +109,7 @@ def test_another_worker_finishes_what_a_killed_one_left_and_sends_nothing_twice_
 
     times_sent = Counter(slow.log.requests)
     assert left == [("sending", "pending")]
-    assert len(saved) >= 5
+    assert saved
     assert {times_sent[uid] for uid in saved} == {1}
     assert installation.transfers() == [("finished", "committed")]
     assert len(slow.stored) == INSTANCES
@@ -136,6 +141,8 @@ def test_a_stopped_worker_hands_its_transfer_back_and_another_goes_on(
 def test_a_transfer_is_cancelled_while_another_process_sends_it(
     installation: Installation, sending: subprocess.Popen[str], slow: Archive
 ) -> None:
+    all_but_stand_still(slow)
+
     installation.cancel()
     installation.wait_until_all_are("cancelled")
     arrived = len(slow.stored)
@@ -155,6 +162,7 @@ def test_a_commands_own_transfer_is_cancelled_too_and_told_by_its_verdict(
     write_study(installation.import_root, INSTANCES)
     command = installation.shell.start("send", installation.import_root, "--to", "slow", "--json")
     slow.wait_until(lambda archive: len(archive.log.answers) >= 5, seconds=30)
+    all_but_stand_still(slow)
 
     installation.cancel()
     output, _ = command.communicate(timeout=30)
@@ -220,13 +228,13 @@ def test_several_workers_share_what_waits_and_each_transfer_is_run_once(
         seen.update(worker for _, worker in found if worker)
         return [state for state, _ in found] == ["finished"] * 12
 
-    scaled_out.submit("slow", *studies(scaled_out.import_root, 12, instances=8))
+    scaled_out.submit("slow", *studies(scaled_out.import_root, 12, instances=40))
     scaled_out.wait_until(all_are_finished)
 
     assert len(seen) == 3
     assert {verdict for _, verdict in scaled_out.transfers()} == {"committed"}
     assert scaled_out.rows("SELECT COUNT(*), COUNT(DISTINCT transfer_id) FROM transfers_attempt") == [(12, 12)]
-    assert len(peer.log.requests) == len(set(peer.log.requests)) == 12 * 8
+    assert len(peer.log.requests) == len(set(peer.log.requests)) == 12 * 40
     assert [stop(worker) for worker in workers] == [(0, "")] * 3
 
 

@@ -112,7 +112,7 @@ def test_redis_is_taken_from_a_file_too(read: Read, tmp_path: Path) -> None:
 
     layer = read(REDIS_URL_FILE=str(tmp_path / "redis_url"))["CHANNEL_LAYERS"]["default"]
 
-    assert layer["CONFIG"]["hosts"] == ["redis://:secret@127.0.0.1:6379/1"]
+    assert [host["address"] for host in layer["CONFIG"]["hosts"]] == ["redis://:secret@127.0.0.1:6379/1"]
 
 
 def test_another_kind_of_layer_is_refused_without_telling_its_password(read: Read) -> None:

@@ -7,7 +7,6 @@ needs, unless a session or a token, looked up before a byte is read, belongs to 
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import logging
 import tempfile
@@ -68,7 +67,6 @@ PAGE = """<!DOCTYPE html>
 """No style sheet, no link: nothing more is read from this connection."""
 
 _NO_BODY = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Refusal(NamedTuple):
@@ -168,7 +166,7 @@ class _Exchange:
         try:
             await self._application(self._scope, self._receive, self._answer)
         except OSError as error:
-            if error.errno not in _NO_ROOM or self._is_answered:
+            if not uploads.is_full_disk(error) or self._is_answered:
                 raise
             self._refusal = DISK_FULL
         if self._refusal is not None and not self._is_answered:
@@ -206,7 +204,7 @@ class _Exchange:
             "The body of a request was refused",
             extra={"action": "body_refused", "code": refusal.code, "status_code": refusal.answer.value},
         )
-        media_type, content = _page_of(refusal, self._scope["path"])
+        media_type, content = page_of(refusal, self._scope["path"])
         headers = [
             (b"content-type", media_type.encode()),
             (b"content-length", str(len(content)).encode()),
@@ -271,7 +269,8 @@ def _kind_of(scope: Scope) -> str:
     return "form" if takes_files and is_form else "other"
 
 
-def _page_of(refusal: Refusal, path: str) -> tuple[str, bytes]:
+def page_of(refusal: Refusal, path: str) -> tuple[str, bytes]:
+    """What is answered, with its media type: JSON for programs, a plain page for people."""
     if path.startswith("/api/"):
         document = problems.document(refusal.answer, refusal.code, refusal.detail)
         return problems.MEDIA_TYPE, json.dumps(document).encode()

@@ -8,6 +8,8 @@ from django.urls import include, path
 
 from transfers.views.login import Login
 
+handler500 = "project.errors.server_error"
+
 urlpatterns = [
     path("account/login/", Login.as_view(), name="login"),
     path("account/logout/", accounts.LogoutView.as_view(), name="logout"),

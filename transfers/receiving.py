@@ -9,6 +9,7 @@ import hashlib
 import os
 import tempfile
 import weakref
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,14 @@ class ReceivedFile(UploadedFile):  # type: ignore[type-arg]  # at run time it ta
         super().__init__(None, name, content_type, size=0)
         descriptor, path = tempfile.mkstemp(prefix="received-", dir=settings.FILE_UPLOAD_TEMP_DIR)
         self.path = Path(path)
-        self._discard = weakref.finalize(self, self.path.unlink, missing_ok=True)
-        self._stream = os.fdopen(descriptor, "wb")
+        self._stream = os.fdopen(descriptor, "wb", buffering=0)  # a buffer would fail once more where the disk is full
+        self._discard = weakref.finalize(self, _discard, self._stream, self.path)
         self._digest = hashlib.sha256()
 
     def take(self, chunk: bytes) -> None:
-        self._stream.write(chunk)
+        view = memoryview(chunk)
+        while view:
+            view = view[self._stream.write(view) :]
         self._digest.update(chunk)
 
     def complete(self, size_bytes: int) -> None:
@@ -45,8 +48,12 @@ class ReceivedFile(UploadedFile):  # type: ignore[type-arg]  # at run time it ta
 
     def close(self) -> None:
         """The end of the request: delete it, unless it was moved."""
-        self._stream.close()
         self._discard()
+
+
+def _discard(stream: FileIO, path: Path) -> None:
+    stream.close()
+    path.unlink(missing_ok=True)
 
 
 class ReceiveToDisk(FileUploadHandler):

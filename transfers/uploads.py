@@ -18,7 +18,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
@@ -39,6 +39,8 @@ COMMITTED_FOR = timedelta(days=1)
 """What is proved to be stored is kept a day longer, for whoever looks at it the morning after and sends it again."""
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+_DISK_FULL = "53100"
+"""Of PostgreSQL (its Appendix A)."""
 
 
 class UploadError(TransferError):
@@ -101,6 +103,15 @@ class DiskFull(UploadError):
 
     code = "disk_full"
     retriable = True
+
+
+def is_full_disk(error: BaseException | None) -> bool:
+    """Whether a disk had no room: that of the files, or that of the database."""
+    if isinstance(error, OSError):
+        return error.errno in _NO_ROOM
+    if isinstance(error, DatabaseError):  # SQLite says so in words, PostgreSQL by its code
+        return "disk is full" in str(error) or getattr(error.__cause__, "sqlstate", "") == _DISK_FULL
+    return False
 
 
 def begin(user: User, name: str, size_bytes: int) -> Upload:
@@ -253,7 +264,7 @@ def _full_disk_explained() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _NO_ROOM:
+        if is_full_disk(error):
             raise DiskFull from error
         raise
 

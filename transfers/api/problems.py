@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -30,6 +29,7 @@ from transfers.uploads import (
     UploadBusy,
     UploadInUse,
     UploadRemoved,
+    is_full_disk,
 )
 
 logger = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ def _of_django(error: Exception) -> Response:
         return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", "The body of the request is too large.")
     if isinstance(error, SuspiciousOperation):
         return problem(HTTPStatus.BAD_REQUEST, "bad_request", "The request could not be read.")
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if is_full_disk(error):
         return _of_ours(DiskFull())
     logger.error("The API failed by an error of ours", extra={"action": "api_failed"}, exc_info=error)
     detail = "An error of ours. What was saved before is kept; the log of the server says more."

@@ -64,4 +64,4 @@ def test_a_second_writer_waits_for_the_first() -> None:
         Group.objects.create(name="second")
     thread.join()
 
-    assert set(Group.objects.values_list("name", flat=True)) == {"first", "second"}
+    assert {"first", "second"} <= set(Group.objects.values_list("name", flat=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def data_folder(tmp_path: Path, settings: Settings) -> Iterator[None]:
     settings.FILE_UPLOAD_TEMP_DIR = str(temporary)
     cache.clear()
     yield
+    gc.collect()  # what broke off in the middle is held by its traceback
     assert list(temporary.iterdir()) == []
 
 

@@ -48,6 +48,8 @@ FORM_BYTES = 2_000_000_000
 FORM_FRAME_BYTES = 1_000_000
 """What is around the files: boundaries, names, the other fields."""
 
+PIECE_BYTES = 1_000_000
+"""Written to disk at once."""
 STALL_SECONDS = 60.0
 """A body of which nothing comes for so long is given up."""
 LINGER_SECONDS = 10.0
@@ -123,14 +125,9 @@ class BodyHandler(ASGIHandler):
             max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE, mode="w+b", dir=settings.FILE_UPLOAD_TEMP_DIR
         )
         try:
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise RequestAborted
-                body.write(message.get("body", b""))
-                if not message.get("more_body", False):
-                    body.seek(0)
-                    return body
+            await _spool(receive, body)
+            body.seek(0)
+            return body
         except BaseException:
             body.close()
             raise
@@ -142,6 +139,24 @@ class BodyHandler(ASGIHandler):
             headers = [each for each in scope["headers"] if each[0] not in {b"content-length", b"transfer-encoding"}]
             scope = dict(scope) | {"headers": [*headers, (b"content-length", length)]}
         return super().create_request(scope, body_file)
+
+
+async def _spool(receive: Receive, body: IO[bytes]) -> None:
+    """Large pieces from a thread: a disk that is slow for a moment must not keep everybody else waiting.
+
+    Raises RequestAborted.
+    """
+    piece, more_body = bytearray(), True
+    while more_body:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise RequestAborted
+        piece += message.get("body", b"")
+        more_body = message.get("more_body", False)
+        if len(piece) >= PIECE_BYTES:
+            await asyncio.to_thread(body.write, piece)
+            piece = bytearray()
+    body.write(piece)
 
 
 class _Exchange:

@@ -94,7 +94,7 @@ class BatchViews(ApiViewSet):
     )
     def create(self, request: Request) -> Response:
         key = _key_of(request)
-        if request.content_type.startswith(MultiPartParser.media_type):
+        if request.content_type.lower().startswith(MultiPartParser.media_type):
             return self._accepted(self._submit_form(request, key))
         asked = JsonBatchRequest(data=request.data, context={"request": request})
         asked.is_valid(raise_exception=True)

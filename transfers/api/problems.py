@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
@@ -141,6 +142,12 @@ def _of_django(error: Exception) -> Response:
         return problem(HTTPStatus.FORBIDDEN, "permission_denied", "You may not do this.")
     if isinstance(error, RequestDataTooBig):
         return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", "The body of the request is too large.")
+    if isinstance(error, TooManyFilesSent):
+        detail = (
+            f"One request brings at most {settings.DATA_UPLOAD_MAX_NUMBER_FILES:,} files: "
+            "pack them into a ZIP file, or send them by uploads."
+        )
+        return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_many_files", detail)
     if isinstance(error, SuspiciousOperation):
         return problem(HTTPStatus.BAD_REQUEST, "bad_request", "The request could not be read.")
     if is_full_disk(error):

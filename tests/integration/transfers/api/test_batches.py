@@ -233,6 +233,15 @@ def test_a_thousand_files_come_in_one_request(api: APIClient, destination: Desti
     assert answer.json()["files_uploaded"] == 1_100
 
 
+def test_too_many_files_are_said_to_be(api: APIClient, destination: Destination, settings: Settings) -> None:
+    settings.DATA_UPLOAD_MAX_NUMBER_FILES = 2
+
+    refused = api.post(BATCHES, form(files=[a_file() for _ in range(3)]), format="multipart")
+
+    assert (refused.status_code, refused.json()["code"]) == (413, "too_many_files")
+    assert not Upload.objects.exists()
+
+
 def test_the_same_files_with_the_same_key_are_kept_once(api: APIClient, destination: Destination) -> None:
     first, second = (
         api.post(BATCHES, form(files=[a_file()]), format="multipart", headers={"Idempotency-Key": "k1"})

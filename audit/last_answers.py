@@ -40,7 +40,7 @@ def failing_by_answer(audit: Audit) -> Iterator[AnsweredAlike]:
     """What is not confirmed of a sealed audit, with what the evidence of the whole chain last said of its sending."""
     chain = [each.pk for each in audit.chain()]
     with connection.cursor() as cursor:
-        cursor.execute(_grouped(chain), [*chain, *_KINDS, audit.pk, *_FAILING])
+        cursor.execute(_grouped(chain), [*(chain if len(chain) > 1 else []), *_KINDS, audit.pk, *_FAILING])
         rows = list(cursor.fetchall())
     for verdict, ground, kind, detail, count in rows:
         yield AnsweredAlike(
@@ -55,24 +55,32 @@ def failing_by_answer(audit: Audit) -> Iterator[AnsweredAlike]:
 def was_last_answered_with(chain: Sequence[Audit], code: str) -> Q:
     """Whether what was last said of an instance's sending carries this status code, or this code of an error."""
     answers = Evidence.objects.filter(instance__audit__in=chain, kind__in=_KINDS)
-    later = answers.filter(pk__gt=OuterRef("pk"), instance__sop_instance_uid=OuterRef("instance__sop_instance_uid"))
-    of_instance = answers.filter(instance__sop_instance_uid=OuterRef("sop_instance_uid"))
+    uid, own = "instance__sop_instance_uid", "sop_instance_uid"
+    if len(chain) == 1:  # no other audit has rows of its own for the same instances
+        uid, own = "instance_id", "pk"
+    later = answers.filter(**{"pk__gt": OuterRef("pk"), uid: OuterRef(uid)})
     says_so = Q(detail__status_code=code) | Q(detail__code=code)
-    return Q(Exists(of_instance.filter(says_so, ~Exists(later))))
+    return Q(Exists(answers.filter(says_so, ~Exists(later), **{uid: OuterRef(own)})))
 
 
 def _grouped(chain: Sequence[int]) -> str:
     return f"""
         SELECT failing.verdict, failing.ground, answer.kind, CAST(answer.detail AS text), COUNT(*)
         FROM audit_instanceaudit failing
-        LEFT JOIN audit_evidence answer ON answer.id = (
-            SELECT MAX(evidence.id)
-            FROM audit_instanceaudit instance JOIN audit_evidence evidence ON evidence.instance_id = instance.id
-            WHERE instance.sop_instance_uid = failing.sop_instance_uid
-            AND instance.audit_id IN ({_places(chain)}) AND evidence.kind IN ({_places(_KINDS)})
-        )
+        LEFT JOIN audit_evidence answer ON answer.id = ({_newest(chain)} AND evidence.kind IN ({_places(_KINDS)}))
         WHERE failing.audit_id = %s AND failing.verdict IN ({_places(_FAILING)})
         GROUP BY 1, 2, 3, 4
+    """  # noqa: S608  only placeholders are put in
+
+
+def _newest(chain: Sequence[int]) -> str:
+    """Of an instance's evidence in the chain; the same instance has a row in each audit."""
+    if len(chain) == 1:
+        return "SELECT MAX(evidence.id) FROM audit_evidence evidence WHERE evidence.instance_id = failing.id"
+    return f"""
+        SELECT MAX(evidence.id)
+        FROM audit_instanceaudit instance JOIN audit_evidence evidence ON evidence.instance_id = instance.id
+        WHERE instance.sop_instance_uid = failing.sop_instance_uid AND instance.audit_id IN ({_places(chain)})
     """  # noqa: S608  only placeholders are put in
 
 

@@ -28,8 +28,8 @@ COMMENT = "No room for Mustermann^Max"
 
 def refuse_the_last(request: StoreRequest) -> Answer:
     if request.number == INSTANCES:
-        return Answer(0xA700, error_comment=COMMENT, delay_seconds=0.03)
-    return Answer(delay_seconds=0.03)
+        return Answer(0xA700, error_comment=COMMENT, delay_seconds=0.1)
+    return Answer(delay_seconds=0.1)
 
 
 def send(destination: Destination, folder: Path) -> None:

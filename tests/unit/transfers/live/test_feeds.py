@@ -16,6 +16,7 @@ class Nothing:
     """What is watched is never asked here."""
 
     is_busy = False
+    pace_seconds = 0.0
 
     def look(self, *_: object) -> None: ...
 

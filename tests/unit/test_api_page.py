@@ -34,5 +34,5 @@ def test_every_code_of_a_problem_is_explained_and_no_other() -> None:
     intents = dict.fromkeys(problems.INTENTS.values(), HTTPStatus.CONFLICT.value)
     framework = {str(error.default_code): error.status_code for error in OF_THE_FRAMEWORK}
     refused = {each.code: each.answer.value for each in (bodies.TOO_LARGE, bodies.STALLED, bodies.DISK_FULL)}
-    others = {"bad_request": 400, "our_error": 500, "too_many_files": 413}
+    others = {"bad_request": 400, "our_error": 500, "too_many_files": 400}
     assert explained == ours | intents | framework | refused | others

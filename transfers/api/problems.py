@@ -147,7 +147,7 @@ def _of_django(error: Exception) -> Response:
             f"One request brings at most {settings.DATA_UPLOAD_MAX_NUMBER_FILES:,} files: "
             "pack them into a ZIP file, or send them by uploads."
         )
-        return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_many_files", detail)
+        return problem(HTTPStatus.BAD_REQUEST, "too_many_files", detail, errors={"files": [detail]})
     if isinstance(error, SuspiciousOperation):
         return problem(HTTPStatus.BAD_REQUEST, "bad_request", "The request could not be read.")
     if is_full_disk(error):

@@ -238,7 +238,7 @@ def test_too_many_files_are_said_to_be(api: APIClient, destination: Destination,
 
     refused = api.post(BATCHES, form(files=[a_file() for _ in range(3)]), format="multipart")
 
-    assert (refused.status_code, refused.json()["code"]) == (413, "too_many_files")
+    assert (refused.status_code, refused.json()["code"]) == (400, "too_many_files")
     assert not Upload.objects.exists()
 
 

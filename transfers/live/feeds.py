@@ -21,6 +21,10 @@ class Watched(Protocol):
     """What is watched. Its methods are called from the thread that reads the database."""
 
     @property
+    def pace_seconds(self) -> float:
+        """It is not looked at more often."""
+
+    @property
     def is_busy(self) -> bool:
         """Whether something will happen soon."""
 
@@ -108,9 +112,13 @@ class Feed:
         self.watchers: set[Subscription] = set()
         self.newcomers: set[Subscription] = set()
         """Those who wait for a snapshot."""
+        self.looked_at = float("-inf")
         self.left_at: float | None = None
         """Since when nobody watches."""
         self._told: deque[tuple[float, Told]] = deque()
+
+    def may_be_looked_at(self, now: float) -> bool:
+        return now - self.looked_at >= self.watched.pace_seconds
 
     def join(self, since: int | None) -> Subscription:
         subscription = Subscription(self, since)

@@ -105,9 +105,7 @@ class Hub:
         finally:
             self.is_over = True
             self._send_away(GOING_AWAY)
-            bell.cancel()
-            with suppress(asyncio.CancelledError):
-                await bell
+            await _end(bell)
             await self._in_thread(connections.close_all)
             self._thread.shutdown(wait=False)
 
@@ -128,13 +126,14 @@ class Hub:
 
     async def _tell(self, *, looks: bool) -> None:
         """Look, and hand everybody what is new to them."""
+        now = time.monotonic()
         tasks = [
-            _Task(feed, looks or feed.revision == 0, frozenset(feed.newcomers))
+            _Task(feed, feed.revision == 0 or (looks and feed.may_be_looked_at(now)), frozenset(feed.newcomers))
             for feed in self._feeds.values()
-            if looks or feed.newcomers
         ]
         if looks:
-            self._looked_at, self._has_rung = time.monotonic(), False
+            self._looked_at = now
+            self._has_rung = self._has_rung and not all(task.looks for task in tasks)
         try:
             seen = await self._in_thread(_look, tasks)
         except Exception as error:  # noqa: BLE001  above all a database that is away: it is looked for again
@@ -142,6 +141,8 @@ class Hub:
             return
         self._blind_since = None
         for task, (changed, snapshot, unchanged) in zip(tasks, seen, strict=True):
+            if task.looks:
+                task.feed.looked_at = now
             if changed is not None:
                 task.feed.publish(changed)
             if snapshot is not None and unchanged is not None:
@@ -169,6 +170,13 @@ class Hub:
     async def _in_thread(self, function: Callable[..., _Result], *arguments: object) -> _Result:
         """One thread of its own, so that everything that is watched is touched by one thread only."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """A channel layer may turn a cancellation into an error of its own, which is then borne: so it is asked again."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=1)
 
 
 def _look(tasks: Sequence[_Task]) -> list[_Seen]:

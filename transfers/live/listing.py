@@ -52,6 +52,8 @@ class _Events:
 class WatchedList:
     """What `snapshot` says is what `look` last told."""
 
+    pace_seconds = 0.5
+
     def __init__(self, audits: LiveAudits) -> None:
         self._audits = audits
         self._events = _Events()

@@ -44,6 +44,8 @@ class _Seen(NamedTuple):
 class WatchedTransfer:
     """What `snapshot` says is what `look` last told."""
 
+    pace_seconds = 0.0
+
     def __init__(self, public_id: UUID, audits: LiveAudits) -> None:
         self.public_id = public_id
         self._audits = audits

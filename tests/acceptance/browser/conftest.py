@@ -14,8 +14,9 @@ from tests.peers.programs import program
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """Ended with each module: while it is there an event loop runs in this thread, and no other test may have one."""
     executable = program("chromium", package="chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

@@ -44,10 +44,6 @@ class Dispatcher:
         self._housekeeper: Thread | None = None
         self._kept_house_at: float | None = None
 
-    @property
-    def is_stopping(self) -> bool:
-        return self._stopping.is_set()
-
     def ring(self) -> None:
         """Have it look for work at once."""
         self._bell.set()

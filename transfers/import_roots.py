@@ -21,11 +21,6 @@ def import_roots() -> tuple[Path, ...]:
     return tuple(Path(os.path.realpath(root)) for root in settings.IMPORT_ROOTS if os.path.isdir(root))
 
 
-def root_of(path: str | Path) -> Path:
-    """The import folder that a path lies in, links followed. Raises PathNotAllowed, which tells nothing of others."""
-    return root_by_name(os.path.realpath(path))
-
-
 def root_by_name(path: str | Path) -> Path:
     """The import folder that a real path names, wherever links that were made since may lead. Raises PathNotAllowed."""
     for root in import_roots():

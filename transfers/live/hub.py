@@ -27,8 +27,8 @@ from transfers.live.watched import LiveAudits, WatchedTransfer
 logger = logging.getLogger(__name__)
 
 BUSY_SECONDS = 0.5
-"""Between two looks, where something is under way or the doorbell rings. Looking twice as often would take twice as much
-of the senders' time: with twenty browsers, more than a tenth."""
+"""Between two looks, where something is under way or the doorbell rings. Twice as often would take twice as much of the
+senders' time: with twenty browsers, more than a tenth."""
 QUIET_SECONDS = 1.0
 LINGER_SECONDS = 30.0
 """For so long a feed goes on when nobody watches any more: whoever comes back misses nothing."""

@@ -151,7 +151,9 @@ class WatchedList:
         meter = self._followed[row.pk][0] if row.pk in self._followed else Meter()
         audit = self._audits.follow(row)
         self._followed[row.pk] = meter, audit
-        return audit.tally, meter.read(row, audit, now)
+        # Sealed since the row was read: the next look tells the state that changed with it.
+        tally = {} if audit.is_sealed and row.sealed_at is None else audit.tally
+        return tally, meter.read(row, audit, now)
 
     def _count(self, told: list[ListedTransfer]) -> bool:
         """Count again what may have changed; returns whether it has."""

@@ -11,7 +11,7 @@ from audit.cells import changed_runs
 from audit.live import LiveAudit
 from transfers.events import Counts, Funnel, Progress, TransferChanged, TransferMembers, TransferSnapshot
 from transfers.live.meters import Meter
-from transfers.live.rows import TransferRow
+from transfers.live.rows import TransferRow, read_transfers
 
 PROGRESS_SECONDS = 1.0
 """So often a speed is told that changes although nothing arrives: it falls."""
@@ -79,6 +79,8 @@ class WatchedTransfer:
         if before is not None and before.row.revision == row.revision:
             return before._replace(row=row, progress=self._meter.read(row, before.audit, now))
         audit = self._audits.follow(row)
+        if audit.is_sealed and row.sealed_at is None:  # just since the row was read; the state changed with it
+            return self._see(read_transfers(public_id=row.public_id)[0], now)
         return _Seen(row, audit, audit.cells, audit.tally, self._meter.read(row, audit, now))
 
     def _is_news(self, before: _Seen, seen: _Seen, now: float) -> bool:

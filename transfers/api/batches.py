@@ -7,7 +7,7 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -19,6 +19,7 @@ from transfers.api.batch_requests import (
     FormBatchRequest,
     JsonBatchRequest,
 )
+from transfers.api.parsers import Json
 from transfers.api.schema import location_of
 from transfers.api.views import ApiViewSet, user_of
 from transfers.models import Batch
@@ -69,7 +70,7 @@ class BatchViews(ApiViewSet):
         "discard": (HTTPStatus.CONFLICT,),
     }
     queryset = Batch.objects.select_related("created_by", "destination").prefetch_related("uploads")
-    parser_classes = (JSONParser, MultiPartParser)
+    parser_classes = (Json, MultiPartParser)
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         shown: dict[str, type[BaseSerializer[Any]]] = {"list": BatchDocument, "skipped": SkippedDocument}

@@ -12,7 +12,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import UnsupportedMediaType, ValidationError
-from rest_framework.parsers import BaseParser, JSONParser
+from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
@@ -20,6 +20,7 @@ from rest_framework.throttling import BaseThrottle, UserRateThrottle
 
 from transfers import uploads
 from transfers.api.fields import Text, WholeNumber
+from transfers.api.parsers import Json
 from transfers.api.schema import location_of
 from transfers.api.views import ApiViewSet, user_of
 from transfers.models import Upload
@@ -126,7 +127,7 @@ class UploadViews(ApiViewSet):
         return Upload.objects.filter(created_by=user_of(self.request), removed_at__isnull=True).select_related("batch")
 
     def get_parsers(self) -> list[BaseParser]:
-        return [Bytes()] if getattr(self.request, "method", "") == "PATCH" else [JSONParser()]
+        return [Bytes()] if getattr(self.request, "method", "") == "PATCH" else [Json()]
 
     def get_throttles(self) -> list[BaseThrottle]:
         return [PartThrottle()] if self.action == "partial_update" else super().get_throttles()

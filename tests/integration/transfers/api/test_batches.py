@@ -378,8 +378,9 @@ def test_viewers_submit_start_and_discard_nothing(api: APIClient, viewer: APICli
     assert viewer.get(shown["url"]).status_code == 200
 
 
-def test_json_that_is_none_is_said_to_be(api: APIClient) -> None:
-    refused = api.generic("POST", BATCHES, "{", content_type="application/json")
+@pytest.mark.parametrize("said", ["{", "[" * 100_000, '{"a":' * 100_000], ids=["cut", "deep list", "deep object"])
+def test_json_that_is_none_is_said_to_be(api: APIClient, said: str) -> None:
+    refused = api.generic("POST", BATCHES, said, content_type="application/json")
 
     assert (refused.status_code, refused.json()["code"]) == (400, "parse_error")
     assert json.loads(refused.content)["type"] == "about:blank"

@@ -14,8 +14,8 @@ _PORTS = {"http": "80", "https": "443"}
 def is_allowed(origin: str, host: str, allowed_hosts: Sequence[str], trusted_origins: Sequence[str]) -> bool:
     """Whether a page of this origin may connect to the server that it calls by this host (of the Host header).
 
-    As for forms: origins that are trusted, and hosts that are allowed; but another server on the same machine,
-    at another port, is another site, although it would be sent the same cookies.
+    As for forms: origins that are trusted, and the very host and port that the server is called by, if allowed.
+    Others that are allowed may be other sites, which may be sent the same cookies.
     """
     try:
         parts = urlsplit(origin.lower())
@@ -28,9 +28,8 @@ def is_allowed(origin: str, host: str, allowed_hosts: Sequence[str], trusted_ori
         return False
     domain, _ = split_domain_port(parts.netloc)
     own_domain, own_port = split_domain_port(host.lower())
-    if domain == own_domain and port != (own_port or _PORTS[parts.scheme]):
-        return False
-    return validate_host(domain, allowed_hosts)
+    is_own = (domain, port) == (own_domain, own_port or _PORTS[parts.scheme])
+    return is_own and validate_host(domain, allowed_hosts)
 
 
 def _matches(origin: SplitResult, trusted: str) -> bool:

@@ -65,9 +65,16 @@ def describe(exception: BaseException) -> dict[str, Any]:
     quotes = any(frame.f_globals.get("__name__", "").startswith(QUOTES_DATA_SETS) for frame, _ in frames)
     return {
         "type": type(exception).__qualname__,
-        "message": "(left out: it may quote a data set)" if quotes else str(exception),
+        "message": "(left out: it may quote a data set)" if quotes else _message(exception),
         "frames": [f"{frame.f_globals.get('__name__')}:{line} {frame.f_code.co_name}" for frame, line in frames],
     }
+
+
+def _message(exception: BaseException) -> str:
+    """Without the path of a file: folders are often called after patients."""
+    if isinstance(exception, OSError) and exception.filename is not None:
+        return f"[Errno {exception.errno}] {exception.strerror}"
+    return str(exception)
 
 
 def configuration(*, on_terminal: bool) -> Mapping[str, Any]:

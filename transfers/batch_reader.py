@@ -95,8 +95,8 @@ def read_batch(batch: Batch, *, stop: Event | None = None) -> None:
         _let_go(batch, worker, BatchState.QUEUED, files_read=0)
     except TransferError as error:
         _fail(batch, worker, error)
-    except InputUnreadable as error:
-        _fail(batch, worker, InputNotRead(), cause=error)
+    except InputUnreadable:  # it says which path, which may name a patient: nothing for a log
+        _fail(batch, worker, InputNotRead())
     except OSError as error:
         _fail(batch, worker, InputNotRead(f"{InputNotRead()} ({error.strerror or type(error).__name__})"), cause=error)
     except Error as error:
@@ -183,8 +183,7 @@ class _Progress:
 
 
 def _fail(batch: Batch, worker: str, error: TransferError, *, cause: Exception | None = None) -> None:
-    if cause is not None:
-        logger.error("A batch could not be read", extra={"action": "batch_failed", "code": error.code}, exc_info=cause)
+    logger.error("A batch could not be read", extra={"action": "batch_failed", "code": error.code}, exc_info=cause)
     said = {"error_code": error.code, "error": str(error)}
     _let_go(batch, worker, BatchState.FAILED, read_at=timezone.now(), **said)
 

@@ -14,6 +14,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from pytest_django import Settings
 
+from project.logging import JsonFormatter
 from tests.datasets import write_study
 from transfers import batch_reader, leases, submissions, uploads
 from transfers.batch_queue import claim_batch
@@ -171,8 +172,10 @@ def test_input_without_an_instance_fails_and_says_what_was_skipped(claim: Claim,
     assert not Transfer.objects.exists()
 
 
-def test_a_folder_that_is_not_there_any_more_fails_and_says_what_to_do(claim: Claim, root: Path) -> None:
-    folder = root / "gone"
+def test_a_folder_that_is_not_there_any_more_fails_and_says_what_to_do(
+    claim: Claim, root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = root / "Doe^Jane"
     folder.mkdir()
     batch = claim(folder)
     folder.rmdir()
@@ -183,6 +186,8 @@ def test_a_folder_that_is_not_there_any_more_fails_and_says_what_to_do(claim: Cl
     assert (batch.state, batch.error_code) == ("failed", "input_not_read")
     assert "submit it again" in batch.error
     assert str(root) not in batch.error
+    assert "Doe^Jane" not in "".join(JsonFormatter().format(record) for record in caplog.records)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
 def test_a_folder_that_is_no_import_folder_any_more_is_not_read(claim: Claim, root: Path, settings: Settings) -> None:

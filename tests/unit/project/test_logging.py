@@ -7,6 +7,7 @@ import logging
 import sys
 from io import BytesIO
 from logging.handlers import BufferingHandler
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,6 +77,18 @@ def test_a_message_of_pydicoms_is_left_out_because_it_may_quote_a_data_set() -> 
 
     assert exception["type"] == "InvalidDicomError"
     assert exception["message"] == "(left out: it may quote a data set)"
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(), ConsoleFormatter()])
+def test_the_path_of_a_file_is_left_out_because_it_may_name_a_patient(
+    formatter: logging.Formatter, tmp_path: Path
+) -> None:
+    error = caught((tmp_path / "Doe^Jane").read_bytes)
+
+    line = formatter.format(logging.makeLogRecord({"levelname": "ERROR", "msg": "It failed", "exc_info": error}))
+
+    assert "Doe^Jane" not in line
+    assert "[Errno 2] No such file or directory" in line
 
 
 @pytest.mark.parametrize("name", ["pydicom", "pynetdicom.acse"])

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from uuid import UUID
 
@@ -79,7 +79,7 @@ def matching(filters: TransferFilters) -> Transfers:
     if filters.since:
         transfers = transfers.filter(created_at__gte=_midnight(filters.since))
     if filters.until:
-        transfers = transfers.filter(created_at__lt=_midnight(filters.until) + timedelta(days=1))
+        transfers = transfers.filter(created_at__lte=datetime.combine(filters.until, time.max, UTC))
     return transfers.filter(about(filters.text)) if filters.text.strip() else transfers
 
 

@@ -61,4 +61,4 @@ def _batch(public_id: UUID) -> Batch:
 
 def _number(text: str | None) -> int:
     """Of a page, from 1."""
-    return int(text) if text and text.isascii() and text.isdigit() and 0 < int(text[:6]) == int(text) else 1
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 6 and int(text) else 1

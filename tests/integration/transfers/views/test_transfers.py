@@ -194,7 +194,15 @@ def test_the_search_field_says_that_it_is_no_place_for_patient_names(operator: C
 
 
 @pytest.mark.parametrize(
-    "query", ["?state=nonsense", "?since=yesterday", "?before=nothing", "?show=nonsense", f"?before={'0' * 32}"]
+    "query",
+    [
+        "?state=nonsense",
+        "?since=yesterday",
+        "?until=9999-12-31",
+        "?before=nothing",
+        "?show=nonsense",
+        f"?before={'0' * 32}",
+    ],
 )
 def test_what_cannot_be_understood_limits_nothing(operator: Client, ended: Create, query: str) -> None:
     transfer = ended()

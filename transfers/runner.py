@@ -15,6 +15,7 @@ from audit.entries import ManifestEntry
 from audit.ledger import AuditIsSealed, Ledger, entries_of
 from audit.observations import EvidenceKind, Observation
 from transfers import queue
+from transfers.abandoned import end_abandoned_attempts
 from transfers.cancelling import CANCELLED, record_cancelled
 from transfers.errors import TransferStopped
 from transfers.leases import is_lost_connection
@@ -22,7 +23,6 @@ from transfers.models import Attempt, Transfer
 from transfers.preflight import find, preflight
 from transfers.progress import Progress, Watcher, watch_nothing
 from transfers.run import Run
-from transfers.selection import uids_maybe_begun
 from transfers.states import HELD, TRANSITIONS, State
 from transfers.stopping import AnyOf
 
@@ -110,7 +110,7 @@ def _run(transfer: Transfer, halt: Event, cancelled: Event, watch: Watcher, halt
 
 def _run_phases(run: Run) -> None:
     transfer = run.transfer
-    end_abandoned_attempts(run)
+    end_abandoned_attempts(transfer, run.ledger)
     if transfer.sends and not run.stop.is_set():
         if transfer.stops_before_sending:
             ask(run)
@@ -137,20 +137,6 @@ def send_what_is_to_be_sent(run: Run) -> None:
     to_send = preflight(run)
     if to_send and not run.stop.is_set():
         send(run, to_send)
-
-
-def end_abandoned_attempts(run: Run) -> None:
-    """Write down what a process that died while sending could not: that it may have sent what has no answer."""
-    abandoned = run.transfer.attempts.filter(ended_at__isnull=True)
-    if not abandoned.exists():
-        return
-    run.ledger.begin_round()
-    now = timezone.now()
-    detail = {"code": "process_ended", "reason": "The process that sent ended before it could write down what it saw."}
-    for uid in uids_maybe_begun(run.transfer.audit):
-        run.ledger.record(Observation(uid, EvidenceKind.NO_ANSWER, now, detail))
-    run.ledger.flush()
-    abandoned.update(ended_at=now)
 
 
 def send(run: Run, entries: Sequence[ManifestEntry]) -> None:

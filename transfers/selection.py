@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from audit.judgements import InstanceVerdict
 from audit.models import Audit, Evidence, InstanceAudit
 from audit.observations import EvidenceKind
@@ -27,17 +29,20 @@ def uids_begun(audit: Audit) -> frozenset[str]:
     return frozenset(rows.values_list("instance__sop_instance_uid", flat=True).distinct())
 
 
-def uids_maybe_begun(audit: Audit) -> list[str]:
-    """What an attempt that nobody ended may have sent without a trace: what has no answer and was not held back."""
-    answered = {*_instance_ids(audit, *_ANSWERED, EvidenceKind.ANSWER_UNCLEAR)}
-    not_sent = Evidence.objects.filter(instance__audit=audit, kind=EvidenceKind.NOT_SENT)
-    held_back = {
+def uids_maybe_begun(audit: Audit, *, since: int, earlier: Collection[int]) -> list[str]:
+    """What attempts that nobody ended may have sent without a trace: what they set out to send and has no answer.
+
+    `since`: the round of the first of them; `earlier`: those of the attempts before. What was said of an instance in
+    an earlier attempt does not keep a later one from having sent it; what preflight held back is a round before.
+    """
+    said = Evidence.objects.filter(instance__audit=audit, round__gte=since - 1).exclude(round__in=earlier)
+    kinds = (EvidenceKind.NOT_SENT, EvidenceKind.ANSWER_UNCLEAR)
+    known = {
         instance_id
-        for instance_id, detail in not_sent.values_list("instance_id", "detail")
-        if detail.get("code") != TransferStopped.code
+        for instance_id, kind, detail in said.filter(kind__in=kinds).values_list("instance_id", "kind", "detail")
+        if kind != EvidenceKind.NOT_SENT or detail.get("code") != TransferStopped.code
     }
-    rows = audit.instances.order_by("position").values_list("pk", "sop_instance_uid")
-    return [uid for pk, uid in rows if pk not in answered | held_back]
+    return [instance.sop_instance_uid for instance in instances_to_send(audit) if instance.pk not in known]
 
 
 def uids_without_evidence(audit: Audit) -> list[str]:

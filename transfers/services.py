@@ -14,6 +14,7 @@ from audit.entries import StudyManifest
 from audit.judgements import InstanceVerdict, StudyVerdict
 from audit.ledger import AskedAt, Ledger, continue_audit, open_audit
 from transfers import queue
+from transfers.abandoned import end_abandoned_attempts
 from transfers.cancelling import record_cancelled
 from transfers.doorbell import ring_worker
 from transfers.models import Batch, Destination, Transfer
@@ -142,9 +143,9 @@ def resume(
     """
     with transaction.atomic():
         queue.claim(transfer, worker)
-        transfer.verify, transfer.sends = verify, True
+        transfer.verify, transfer.sends, transfer.stops_before_sending = verify, True, False
         transfer.send_what_can, transfer.options = send_what_can, dict(options or {})
-        transfer.save(update_fields=["verify", "sends", "send_what_can", "options"])
+        transfer.save(update_fields=["verify", "sends", "stops_before_sending", "send_what_can", "options"])
         queue.record_event(transfer, "resumed", verify=verify, send_what_can=send_what_can)
 
 
@@ -200,8 +201,12 @@ def cancel(transfer: Transfer, by: str = "") -> None:
 
 
 def _seal_unsent(transfer: Transfer) -> None:
-    """Nobody holds it, so nothing of it is under way: what has no evidence yet was not sent."""
+    """Nobody holds it, so nothing of it is under way: what has no evidence yet was not sent.
+
+    Unless a process died over it, which may have sent that.
+    """
     ledger = Ledger(transfer.audit)
+    end_abandoned_attempts(transfer, ledger)
     record_cancelled(ledger)
     ledger.close()
 
@@ -209,11 +214,11 @@ def _seal_unsent(transfer: Transfer) -> None:
 def _continue(transfer: Transfer, event: str, worker: str, *, verify: str, sends: bool) -> None:
     if transfer.audit.destination_address != transfer.destination.address:
         raise DestinationMoved(_text_of(DestinationMoved))
+    if State(transfer.state) not in (_RETRIABLE | HELD if worker else _RETRIABLE):
+        raise queue.TransferIsHeld  # what still waits for a worker, or as a draft, was meant for sending
     with transaction.atomic():
         if worker:
             queue.claim(transfer, worker)
-        elif State(transfer.state) not in _RETRIABLE:
-            raise queue.TransferIsHeld
         else:
             queue.move(transfer, State.QUEUED)
             transfer.is_in_background = True

@@ -108,6 +108,29 @@ def test_what_somebody_works_on_is_not_queued_again(create: Create, worker: str 
     assert Transfer.objects.get().state == transfer.state
 
 
+@pytest.mark.parametrize("state", [State.QUEUED, State.DRAFT])
+def test_a_question_of_the_command_line_takes_nothing_that_is_still_to_be_sent(create: Create, state: State) -> None:
+    transfer = create("")
+    Transfer.objects.update(state=state)
+    transfer.refresh_from_db()
+
+    with pytest.raises(queue.TransferIsHeld):
+        services.reverify(transfer, "presence", queue.this_process())
+
+    transfer.refresh_from_db()
+    assert (transfer.state, transfer.worker, transfer.sends) == (state, "", True)
+
+
+def test_a_send_of_the_command_line_sends_what_was_meant_for_a_draft(create: Create) -> None:
+    transfer = create()
+    Transfer.objects.update(stops_before_sending=True)
+    queue.move(transfer, State.FAILED)
+
+    services.resume(transfer, queue.this_process(), verify="presence")
+
+    assert not Transfer.objects.get().stops_before_sending
+
+
 def unfinished(destination: Destination, manifest: StudyManifest) -> Transfer | None:
     return services.find_unfinished(manifest, destination=destination, method="c-store")
 

@@ -194,14 +194,14 @@ def _claim(facts: frozenset[Fact]) -> Ground:
 
     `not-sent` denies only what no attempt ever began to send: an earlier attempt without an answer may have stored it.
     An answer of an attempt before the newest sending is out of date. A refusal denies only its own sending: one that
-    went without an answer may have been stored.
+    went without an answer, or was not refused, may have been stored.
     """
     begun = max((fact.round for fact in facts if fact.kind in _SENDING_BEGUN), default=0)
     answers = [*_of(facts, Family.ANSWER), *_of(facts, Family.JOB)]
     newest_answer = max((fact.round for fact in answers), default=0)
     if answers and newest_answer >= begun:
         claim = _answer(_standing(answers, newest_answer))
-        return Ground.NO_ANSWER if claim is Ground.REFUSED and _went_unanswered(facts, answers) else claim
+        return _refused(facts, answers) if claim is Ground.REFUSED else claim
     if begun:
         return Ground.NO_ANSWER
     if any(fact.kind is EvidenceKind.NOT_SENT for fact in facts):
@@ -210,6 +210,15 @@ def _claim(facts: frozenset[Fact]) -> Ground:
 
 
 _SENDING_BEGUN = (EvidenceKind.SENT, EvidenceKind.NO_ANSWER)
+
+
+def _refused(facts: frozenset[Fact], answers: list[Fact]) -> Ground:
+    """What the newest refusal comes to, beside what became of the sendings before it."""
+    if _went_unanswered(facts, answers):
+        return Ground.NO_ANSWER
+    rounds = {fact.round for fact in answers}
+    is_denied = all(_standing(answers, of_round).is_negative for of_round in rounds)
+    return Ground.REFUSED if is_denied else Ground.ANSWER_UNCLEAR
 
 
 def _went_unanswered(facts: frozenset[Fact], answers: list[Fact]) -> bool:

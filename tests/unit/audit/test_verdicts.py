@@ -177,6 +177,18 @@ def test_a_refusal_does_not_refute_what_an_unanswered_sending_may_have_stored(wo
     assert (judgement.verdict, judgement.ground) == ("unproven", Ground.NO_ANSWER)
 
 
+@pytest.mark.parametrize("earlier", ["acknowledged 1", "answer-unclear 1"])
+@pytest.mark.parametrize("policy", [WITHOUT_TRUST, TRUSTED])
+def test_a_refusal_does_not_refute_what_an_earlier_sending_may_have_stored(earlier: str, policy: Policy) -> None:
+    judgement = judge("sent 1", earlier, "sent 2", "refused 2", policy=policy)
+
+    assert (judgement.verdict, judgement.ground) == ("unproven", Ground.ANSWER_UNCLEAR)
+
+
+def test_what_was_refused_each_time_is_refuted() -> None:
+    assert judge("refused 1", "sent 2", "refused 2").ground == Ground.REFUSED
+
+
 def test_the_acknowledgement_of_an_earlier_attempt_does_not_answer_the_newest_sending() -> None:
     assert judge("acknowledged 1", "sent 2", policy=TRUSTED).verdict == "unproven"
 

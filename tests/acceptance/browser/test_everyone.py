@@ -16,7 +16,8 @@ from tests.fakes.archive import Archive
 from tests.fakes.script import Script, every
 
 SIZES = {"desk": ViewportSize(width=1280, height=900), "phone": ViewportSize(width=390, height=844)}
-SOON = 15_000
+LONGEST_NAME = "everyone_" + "x" * 55
+"""A destination may be called so, and nowhere may the line be broken between two words."""
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +32,10 @@ def places(site: Site, refusing: Archive) -> dict[str, str]:
     folder = site.import_root / "everyone"
     folder.mkdir()
     write_study(folder, 10)
-    site.shell.add_destination("everyone", refusing.port, refusing.ae_title)
-    partial = site.submit(folder, "everyone")
+    site.shell.add_destination(LONGEST_NAME, refusing.port, refusing.ae_title)
+    partial = site.submit(folder, LONGEST_NAME)
     site.wait_until(partial, "finished")
-    draft = site.submit(folder, "everyone", start=False)
+    draft = site.submit(folder, LONGEST_NAME, start=False)
     site.wait_until(draft, "draft")
     return {
         "transfers": "/transfers/",

@@ -107,7 +107,11 @@ class Dispatcher:
             self._jobs[type(claimed), claimed.pk] = job
             if self._stopping.is_set():
                 job.halt.set()
-        job.start()
+        try:
+            job.start()
+        except RuntimeError:  # no thread to be had: what it claimed is taken again once the lease has run out
+            self._ended(job)
+            raise
 
     def _ended(self, job: _Job) -> None:
         with self._lock:
@@ -156,8 +160,10 @@ class _Job(Thread):
         except Exception:
             logger.debug("A job failed", extra={"action": "job_failed"}, exc_info=True)
         finally:
-            connections.close_all()
-            self._ended(self)
+            try:
+                connections.close_all()
+            finally:
+                self._ended(self)
 
 
 class _PagesBell:

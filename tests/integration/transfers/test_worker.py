@@ -215,6 +215,28 @@ def test_an_error_of_ours_fails_its_transfer_and_the_next_is_sent(
     assert [record.message for record in caplog.records].count("A transfer failed by an error of ours") == 1
 
 
+def test_what_no_thread_could_be_begun_for_is_taken_again_once_its_lease_has_run_out(
+    add: Add, archive: MakeArchive, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    begin, refused = threading.Thread.start, []
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name.startswith("transfer-") and not refused:
+            refused.append(thread.name)
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    add(destination_for(archive()))
+
+    with working(concurrency=1):
+        wait_until(lambda: bool(refused))
+        Transfer.objects.filter(state="claimed").update(lease_until=timezone.now() - LEASE)
+        wait_until(all_finished, seconds=5)
+
+    assert [record.message for record in caplog.records] == ["Looking for work failed by an error of ours"]
+
+
 class Frail(InMemoryChannelLayer):
     """Ends whoever listens, as often as it is told to."""
 

@@ -218,7 +218,8 @@ def test_an_error_of_ours_fails_its_transfer_and_the_next_is_sent(
 def test_what_no_thread_could_be_begun_for_is_taken_again_once_its_lease_has_run_out(
     add: Add, archive: MakeArchive, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    begin, refused = threading.Thread.start, []
+    begin = threading.Thread.start
+    refused: list[str] = []
 
     def start(thread: threading.Thread) -> None:
         if thread.name.startswith("transfer-") and not refused:

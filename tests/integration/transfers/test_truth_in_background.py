@@ -43,6 +43,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 INSTANCES = 8
 RUNS = 3
+DURING_SENDING = ["stop", "cancel", "cancel, stop", "kill while sending", "kill while sending"]
+AT_A_STATEMENT = ["none", "kill", "lost", "error"]
 IMPATIENT = {"dimse_timeout_seconds": 0.2, "probe_retry_seconds": 0.1, "presence_settle_seconds": 0.15}
 SEALED = {State.FINISHED, State.CANCELLED}
 
@@ -70,6 +72,8 @@ class Trouble:
         """In a thread of the archive's."""
         if number == self.at and self.kind in {"stop", "cancel, stop"}:
             self.stop.set()
+        if number == self.at and self.kind == "kill while sending":
+            self.kind, self.at = "kill", 0
         if number == self.at and self.kind in {"cancel", "cancel, stop"}:
             with suppress(queue.TransferIsHeld, services.NothingToCancel):
                 services.cancel(Transfer.objects.get())
@@ -122,7 +126,7 @@ def other_content_for(uid: str, folder: Path) -> Path:
 def create_one(dice: random.Random, folder: Path, destination: Destination) -> None:
     """In a batch, as a draft or not; or by the command line, which was killed before it began."""
     (study,) = read_input([folder]).studies
-    verify = dice.choice(["presence", "presence", "presence", "none"])
+    verify = dice.choice(["presence", "none"])
     maker = dice.choice(["batch", "batch", "draft", "command"])
     services.create_transfer(
         study,
@@ -147,8 +151,8 @@ def create_batch(destination: Destination, *, starts: bool) -> Batch:
 
 
 def random_trouble(dice: random.Random) -> Trouble:
-    kind = dice.choice(["none", "none", "stop", "cancel", "cancel, stop", "kill", "kill", "lost", "error"])
-    return Trouble(kind, dice.randint(1, INSTANCES if kind in {"stop", "cancel", "cancel, stop"} else 90))
+    kind = dice.choice(DURING_SENDING if dice.random() < 0.6 else AT_A_STATEMENT)
+    return Trouble(kind, dice.randint(1, INSTANCES if kind in DURING_SENDING else 90))
 
 
 def intervene(dice: random.Random) -> None:
@@ -158,7 +162,7 @@ def intervene(dice: random.Random) -> None:
         queue.release_abandoned()
     transfer = Transfer.objects.get()
     state = State(transfer.state)
-    if state not in TERMINAL and dice.random() < 0.15:
+    if state not in TERMINAL and dice.random() < 0.3:
         services.cancel(transfer)
     elif state is State.DRAFT:
         submissions.start(Batch.objects.get())

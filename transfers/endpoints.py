@@ -65,3 +65,30 @@ class DicomEndpoint:
     timeouts: Timeouts = field(default_factory=Timeouts)
     associations: int = 4
     """How many associations may send side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpEndpoint:
+    """A service reached over HTTP; `url` has no slash at its end, and may have any prefix."""
+
+    url: str
+    username: str = ""
+    password: str = field(default="", repr=False)
+    tls: TlsSettings | None = None
+    """For https; None: the system's CAs, and the host name is checked."""
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    connections: int = 4
+    """How many requests may be under way side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrthancEndpoint(HttpEndpoint):
+    """Orthanc's own REST API."""
+
+
+@dataclass(frozen=True, slots=True)
+class DicomWebEndpoint(HttpEndpoint):
+    """A DICOMweb service (PS3.18): what follows `url` begins with /studies."""
+
+
+Endpoint = DicomEndpoint | OrthancEndpoint | DicomWebEndpoint

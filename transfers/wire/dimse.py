@@ -28,7 +28,8 @@ _PENDING = frozenset({0xFF00, 0xFF01})
 _NEVER_PASSES = frozenset({0x0122, 0x0124, 0x0211, 0x0212, 0xA900})
 """Statuses that mean the same tomorrow: SOP class not supported, not authorised, question not understood."""
 
-_message_ids = cycle(range(1, 65_536))
+message_ids = cycle(range(1, 65_536))
+"""Of every message that this process sends (PS3.7 9.1): unlike those of any other that may be outstanding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +40,23 @@ class ListBounds:
     seconds: float = 600.0
 
 
-class _Response(NamedTuple):
+class Response(NamedTuple):
+    """What an answer says."""
+
     status_code: int
     error_comment: str
 
 
 def echo(association: Association) -> int:
     """Return the status code of a C-ECHO. Raises AssociationError; NoPresentationContext where it is not offered."""
-    context = _context(association, VERIFICATION_CONTEXT)
+    context = context_for(association, VERIFICATION_CONTEXT)
     request = C_ECHO()
-    request.MessageID = next(_message_ids)
+    request.MessageID = next(message_ids)
     request.AffectedSOPClassUID = UID(context.abstract_syntax)
     association.send_message(context.context_id, request)
     association.acknowledge_quickly()
     message = association.receive_encoded()
-    return _judged(message, C_ECHO, request.MessageID, context).status_code
+    return judged(message, C_ECHO, request.MessageID, context).status_code
 
 
 def find(association: Association, query: Query, bounds: ListBounds = ListBounds()) -> Iterator[Row]:
@@ -64,7 +67,7 @@ def find(association: Association, query: Query, bounds: ListBounds = ListBounds
     ListingEndless, is of no more use.
     """
     context = find_context(association)
-    message_id = next(_message_ids)
+    message_id = next(message_ids)
     association.send_message(context.context_id, _request(query, context, message_id))
     association.acknowledge_quickly()
     deadline = time.monotonic() + bounds.seconds
@@ -76,10 +79,11 @@ def find(association: Association, query: Query, bounds: ListBounds = ListBounds
 
 def find_context(association: Association) -> AcceptedContext:
     """Return the context that lists are asked for in. Raises NoPresentationContext where it was not accepted."""
-    return _context(association, FIND_CONTEXT)
+    return context_for(association, FIND_CONTEXT)
 
 
-def _context(association: Association, proposed: ProposedContext) -> AcceptedContext:
+def context_for(association: Association, proposed: ProposedContext) -> AcceptedContext:
+    """Return the context that was accepted for what was proposed. Raises NoPresentationContext where none was."""
     context = association.accepted_context(proposed.abstract_syntax)
     if context is None:
         reasons = [each.reason for each in association.rejected if each.abstract_syntax == proposed.abstract_syntax]
@@ -104,7 +108,7 @@ def _pending_responses(association: Association, context: AcceptedContext, messa
     while True:
         message = association.receive_encoded()
         if message.command_set != pending or message.context_id != context.context_id:
-            response = _judged(message, C_FIND, message_id, context)
+            response = judged(message, C_FIND, message_id, context)
             if response.status_code not in _PENDING:
                 _check_is_complete(response)
                 return
@@ -114,10 +118,10 @@ def _pending_responses(association: Association, context: AcceptedContext, messa
         yield message
 
 
-def _judged(
+def judged(
     message: EncodedMessage, kind: type[DimsePrimitiveType], message_id: int, context: AcceptedContext
-) -> _Response:
-    """What a response says. Raises UnexpectedAnswer where it is none to this request."""
+) -> Response:
+    """Return what a response says. Raises UnexpectedAnswer where it is none to this request."""
     response = decode_message(message)
     answered = getattr(response, "MessageIDBeingRespondedTo", None)
     status_code = getattr(response, "Status", None)
@@ -128,10 +132,10 @@ def _judged(
         )
     if answered != message_id or message.context_id != context.context_id:
         raise UnexpectedAnswer(f"The destination answered message {answered} where message {message_id} was sent.")
-    return _Response(int(status_code), clean_text(str(getattr(response, "ErrorComment", None) or "")))
+    return Response(int(status_code), clean_text(str(getattr(response, "ErrorComment", None) or "")))
 
 
-def _check_is_complete(response: _Response) -> None:
+def _check_is_complete(response: Response) -> None:
     code = response.status_code
     if code == _SUCCESS:
         return

@@ -38,7 +38,7 @@ def card_of(destination: Destination, *, may_edit: bool, check: dict[str, Any] |
         "public_id": destination.public_id,
         "name": destination.name,
         "kind": destination.get_kind_display(),
-        "address": f"{destination.host}:{destination.port}",
+        "address": destination.url or f"{destination.host}:{destination.port}",
         "best": best.title,
         "proves": best.sentence,
         "terms": list(_terms(destination)),
@@ -71,9 +71,11 @@ def check_of(report: ConnectionReport, destination: Destination, at: datetime) -
 
 
 def _terms(destination: Destination) -> Iterator[dict[str, Any]]:
-    endpoint = destination.endpoint
-    yield {"term": "Called AE title", "text": endpoint.called_ae_title, "is_code": True}
-    yield {"term": "Calling AE title", "text": endpoint.calling_ae_title, "is_code": True}
+    if destination.kind == "dicom":
+        yield {"term": "Called AE title", "text": destination.called_ae_title.strip(), "is_code": True}
+        yield {"term": "Calling AE title", "text": destination.own_ae_title, "is_code": True}
+    elif destination.username:
+        yield {"term": "User name", "text": destination.username, "is_code": True}
     yield {"term": "TLS", "text": _tls(destination)}
     yield {"term": "Associations", "text": f"up to {destination.associations} side by side"}
     yield {"term": "Asked afterwards", "text": VERIFY_WORDS.get(destination.verify, destination.verify)}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import uuid
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator, URLValidator
 from django.db import models
 from simple_history.models import HistoricalRecords
 
@@ -16,7 +17,9 @@ from audit.entries import SkippedKind
 from audit.judgements import Policy, StudyVerdict
 from audit.models import UID_MAXIMUM_LENGTH, Audit, choices_of
 from transfers import endpoints
-from transfers.states import BatchState, State
+from transfers.passwords import decrypt_password
+from transfers.states import BatchState, Purpose, State
+from transfers.verification import Verification
 
 
 def validate_ae_title(value: str) -> None:
@@ -34,6 +37,11 @@ def validate_readable_file(value: str) -> None:
         raise ValidationError(f"There is no file {value} on this machine.")
 
 
+def validate_url_without_login(value: str) -> None:
+    if urlsplit(value).username is not None or urlsplit(value).query or urlsplit(value).fragment:
+        raise ValidationError("Give user name and password in their own fields, and a URL without ? and #.")
+
+
 validate_name = RegexValidator(
     r"\A[A-Za-z0-9][A-Za-z0-9._-]*\Z",
     "A name has letters, digits, dots, hyphens and underscores, and begins with a letter or digit.",
@@ -42,12 +50,29 @@ validate_name = RegexValidator(
 _POSITIVE_SECONDS = (MinValueValidator(0.1), MaxValueValidator(86_400))
 
 
+def validate_verification(value: str) -> None:
+    try:
+        Verification.parse(value)
+    except ValueError as error:
+        raise ValidationError(str(error)) from error
+
+
+def validate_days(value: str) -> None:
+    try:
+        _days(value)
+    except ValueError as error:
+        raise ValidationError(str(error)) from error
+
+
+def _days(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")] if text.strip() else []
+    if not all(part.isascii() and part.isdigit() and 1 <= int(part) <= 36_500 for part in parts):
+        raise ValueError("Give days as whole numbers with commas between them: 1, 7, 30.")
+    return tuple(sorted({int(part) for part in parts}))
+
+
 def kind_choices() -> list[tuple[str, str]]:
-    return [("dicom", "DICOM (C-STORE)")]
-
-
-def verify_choices() -> list[tuple[str, str]]:
-    return [("none", "none: ask nothing afterwards"), ("presence", "presence: ask for the list of instances")]
+    return [("dicom", "DICOM (C-STORE)"), ("dicomweb", "DICOMweb"), ("orthanc", "Orthanc (REST)")]
 
 
 class Destination(models.Model):
@@ -56,9 +81,11 @@ class Destination(models.Model):
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=64, unique=True, validators=[validate_name])
     kind = models.CharField(max_length=16, choices=kind_choices, default="dicom")
-    host = models.CharField(max_length=255)
-    port = models.PositiveIntegerField(validators=[MinValueValidator(1), MaxValueValidator(65_535)])
-    called_ae_title = models.CharField("called AE title", max_length=16, validators=[validate_ae_title])
+    host = models.CharField(max_length=255, blank=True)
+    port = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(65_535)]
+    )
+    called_ae_title = models.CharField("called AE title", max_length=16, blank=True, validators=[validate_ae_title])
     calling_ae_title = models.CharField(
         "calling AE title",
         max_length=16,
@@ -69,7 +96,22 @@ class Destination(models.Model):
     associations = models.PositiveSmallIntegerField(
         default=4,
         validators=[MinValueValidator(1), MaxValueValidator(32)],
-        help_text="How many associations may send side by side.",
+        help_text="How many associations, or requests, may be under way side by side.",
+    )
+    url = models.CharField(
+        "URL",
+        max_length=400,
+        blank=True,
+        validators=[URLValidator(schemes=["http", "https"]), validate_url_without_login],
+        help_text="Of a DICOMweb service (what comes before /studies), or of an Orthanc.",
+    )
+    username = models.CharField(max_length=255, blank=True)
+    password_encrypted = models.TextField(blank=True, editable=False)
+    ask_at = models.ManyToManyField(
+        "self",
+        symmetrical=False,
+        blank=True,
+        help_text="Other entries for the same archive, by which it is asked, read back and watched, too.",
     )
 
     tls_enabled = models.BooleanField("TLS", default=False)
@@ -97,9 +139,30 @@ class Destination(models.Model):
     verify = models.CharField(
         "verification policy",
         max_length=16,
-        choices=verify_choices,
+        validators=[validate_verification],
         default="presence",
-        help_text="How the destination is asked after sending.",
+        help_text="How the destination is asked after sending: none, presence, content, or content:15% for a sample.",
+    )
+    reverify_after_days = models.CharField(
+        max_length=200,
+        blank=True,
+        validators=[validate_days],
+        help_text="When a committed study is asked about again, in days after that: 1, 7, 30. Empty: never.",
+    )
+    offers_commitment = models.BooleanField(
+        "offers Storage Commitment",
+        default=False,
+        help_text="It is asked to commit to what it was sent, and reports to our listener.",
+    )
+    commitment_timeout_seconds = models.FloatField(
+        default=3_600,
+        validators=[MinValueValidator(0.1), MaxValueValidator(30 * 86_400)],
+        help_text="How long its report may take before it is overdue.",
+    )
+    commitment_batch_size = models.PositiveIntegerField(
+        default=1_000,
+        validators=[MinValueValidator(1), MaxValueValidator(100_000)],
+        help_text="How many instances it is asked about in one request.",
     )
     presence_settle_seconds = models.FloatField(
         default=10,
@@ -120,7 +183,7 @@ class Destination(models.Model):
         default=False,
         help_text="What was there before under the same UID is taken to have the same content.",
     )
-    history = HistoricalRecords()
+    history = HistoricalRecords(excluded_fields=["password_encrypted"], m2m_fields=[ask_at])
 
     class Meta:
         ordering: ClassVar = ["name"]
@@ -129,28 +192,60 @@ class Destination(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Refuse a client certificate without its key, and the other way round."""
+        """Refuse an address that does not belong to the kind, and a client certificate without its key."""
+        is_dicom = self.kind == "dicom"
+        if is_dicom and not (self.host and self.port and self.called_ae_title.strip()):
+            raise ValidationError("A DICOM destination needs a host, a port and a called AE title.")
+        if not is_dicom and not self.url:
+            raise ValidationError({"url": "A destination that is spoken to over HTTP needs a URL."})
+        if self.offers_commitment and not is_dicom:
+            raise ValidationError({"offers_commitment": "Storage Commitment is asked of DICOM destinations only."})
         if bool(self.tls_certificate_file) != bool(self.tls_key_file):
             raise ValidationError(
                 "A client certificate needs its key, and the key its certificate: give both or neither."
             )
 
     @property
-    def endpoint(self) -> endpoints.DicomEndpoint:
-        """What the methods and probes need to know of it."""
+    def endpoint(self) -> endpoints.Endpoint:
+        """What the methods and probes need to know of it. Raises PasswordUnreadable."""
+        return self.dicom_endpoint if self.kind == "dicom" else self._http_endpoint
+
+    @property
+    def dicom_endpoint(self) -> endpoints.DicomEndpoint:
         return endpoints.DicomEndpoint(
             host=self.host,
-            port=self.port,
+            port=self.port or 0,
             called_ae_title=endpoints.validate_ae_title(self.called_ae_title),
-            calling_ae_title=endpoints.validate_ae_title(self.calling_ae_title or settings.DICOM_AE_TITLE),
+            calling_ae_title=self.own_ae_title,
             tls=self._tls if self.tls_enabled else None,
-            timeouts=endpoints.Timeouts(
-                connect_seconds=self.connect_timeout_seconds,
-                acse_seconds=self.acse_timeout_seconds,
-                dimse_seconds=self.dimse_timeout_seconds,
-                network_seconds=self.network_timeout_seconds,
-            ),
+            timeouts=self.timeouts,
             associations=self.associations,
+        )
+
+    @property
+    def own_ae_title(self) -> str:
+        """Who we say we are there."""
+        return endpoints.validate_ae_title(self.calling_ae_title or settings.DICOM_AE_TITLE)
+
+    @property
+    def _http_endpoint(self) -> endpoints.OrthancEndpoint | endpoints.DicomWebEndpoint:
+        of_kind = endpoints.OrthancEndpoint if self.kind == "orthanc" else endpoints.DicomWebEndpoint
+        return of_kind(
+            url=self.url.rstrip("/"),
+            username=self.username,
+            password=decrypt_password(self.password_encrypted),
+            tls=self._tls if self.tls_enabled else None,
+            timeouts=self.timeouts,
+            connections=self.associations,
+        )
+
+    @property
+    def timeouts(self) -> endpoints.Timeouts:
+        return endpoints.Timeouts(
+            connect_seconds=self.connect_timeout_seconds,
+            acse_seconds=self.acse_timeout_seconds,
+            dimse_seconds=self.dimse_timeout_seconds,
+            network_seconds=self.network_timeout_seconds,
         )
 
     @property
@@ -166,7 +261,14 @@ class Destination(models.Model):
     @property
     def address(self) -> str:
         """Where it is and who it is: another one is another archive, whatever the name says."""
+        if self.kind != "dicom":
+            return self.url.rstrip("/")
         return f"{self.host}:{self.port} {self.called_ae_title.strip()}"
+
+    @property
+    def days_until_reverification(self) -> tuple[int, ...]:
+        """After how many days a committed study is asked about again, ascending."""
+        return _days(self.reverify_after_days)
 
     @property
     def policy(self) -> Policy:
@@ -182,8 +284,12 @@ class Batch(models.Model):
     destination = models.ForeignKey(Destination, on_delete=models.PROTECT, related_name="batches")
     method = models.CharField(max_length=32)
     options = models.JSONField(default=dict, blank=True)
-    verify = models.CharField(max_length=16, choices=verify_choices)
+    verify = models.CharField(max_length=16, validators=[validate_verification])
     send_what_can = models.BooleanField(default=False)
+    asks_commitment = models.BooleanField(default=False)
+    rolls_back = models.BooleanField(default=False)
+    is_inquiry = models.BooleanField(default=False)
+    """Nothing is sent: the destination is only asked about what was submitted."""
     starts = models.BooleanField(default=True)
     """Whether its transfers are sent at once, or wait as drafts once the destination was asked."""
     path = models.TextField(blank=True)
@@ -273,9 +379,15 @@ class Transfer(models.Model):
     method = models.CharField(max_length=32, null=True, blank=True)  # noqa: DJ001  null: nothing is sent, only verified
     options = models.JSONField(default=dict, blank=True)
     """Of the method, as given for this transfer."""
-    verify = models.CharField(max_length=16, choices=verify_choices)
-    sends = models.BooleanField(default=True)
-    """Whether its next run sends, or only asks the destination."""
+    verify = models.CharField(max_length=16, validators=[validate_verification])
+    purpose = models.CharField(
+        max_length=16, choices=[(each.value, each.value) for each in Purpose], default=Purpose.SEND
+    )
+    """What its next run is for."""
+    asks_commitment = models.BooleanField(default=False)
+    """Whether its next run asks the destination to commit to what it holds."""
+    rolls_back = models.BooleanField(default=False)
+    """All or nothing: what it brought there is removed again where the study cannot be completed."""
     stops_before_sending = models.BooleanField(default=False)
     """Whether its next run ends as a draft, once the destination was asked before the first byte."""
     send_what_can = models.BooleanField(default=False)
@@ -309,6 +421,13 @@ class Transfer(models.Model):
     """Whoever holds it stops sending, asks the destination what is there, and ends it as cancelled."""
     revision = models.PositiveBigIntegerField(default=0)
     """Grows with each event."""
+    reverify_at = models.DateTimeField(null=True, blank=True)
+    """When the destination is asked again by itself."""
+    missing_since = models.DateTimeField(null=True, blank=True)
+    """When a study that had been committed was found not to be whole any more: an alarm, until somebody has seen it."""
+    changes_since = models.BigIntegerField(null=True, blank=True)
+    """The newest change of the destination that was read, where its changes are watched."""
+    changes_watched_until = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -321,10 +440,32 @@ class Transfer(models.Model):
             models.Index(fields=["destination", "-id"], name="transfer_destination_newest"),
             models.Index(fields=["created_at"], name="transfer_created_at"),
             models.Index(fields=["finished_at", "verdict"], name="transfer_finished_verdict"),
+            models.Index(
+                fields=["reverify_at"], condition=models.Q(reverify_at__isnull=False), name="transfer_reverify_at"
+            ),
+            models.Index(
+                fields=["changes_watched_until"],
+                condition=models.Q(changes_watched_until__isnull=False),
+                name="transfer_changes_watched",
+            ),
+            models.Index(
+                fields=["-missing_since"],
+                condition=models.Q(missing_since__isnull=False),
+                name="transfer_missing_since",
+            ),
         ]
 
     def __str__(self) -> str:
         return str(self.public_id)
+
+    @property
+    def sends(self) -> bool:
+        """Whether its next run sends."""
+        return self.purpose == Purpose.SEND
+
+    @property
+    def verification(self) -> Verification:
+        return Verification.parse(self.verify)
 
     @property
     def live_revision(self) -> int:
@@ -349,6 +490,72 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"attempt of {self.transfer_id}, round {self.round}"
+
+
+class CommitmentRequest(models.Model):
+    """An N-ACTION by which a destination is asked to commit (PS3.4 J.3.2): written before it is sent."""
+
+    transfer = models.ForeignKey(Transfer, on_delete=models.PROTECT, related_name="commitment_requests")
+    transaction_uid = models.CharField(max_length=UID_MAXIMUM_LENGTH, unique=True)
+    round = models.PositiveIntegerField()
+    """Of the evidence that its report becomes, however late that comes."""
+    sop_instance_uids = models.JSONField()
+    """Of the instances asked about."""
+    called_ae_title = models.CharField(max_length=16)
+    """Who was asked, and so who has to report."""
+    created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, blank=True)
+    """When it was answered with success; None where that is not known."""
+    due_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True, blank=True)
+    """When its first report was weighed."""
+    closed_at = models.DateTimeField(null=True, blank=True)
+    """Since when nothing is waited for any more: answered, refused, or overdue. A late report still counts."""
+    is_overdue = models.BooleanField(default=False)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        indexes: ClassVar = [
+            models.Index(fields=["due_at"], condition=models.Q(closed_at__isnull=True), name="commitment_open_due"),
+        ]
+
+    def __str__(self) -> str:
+        return self.transaction_uid
+
+
+class CommitmentReport(models.Model):
+    """An N-EVENT-REPORT as it came (PS3.4 J.3.3): kept before it is answered, whatever it turns out to mean."""
+
+    transaction_uid = models.CharField(max_length=UID_MAXIMUM_LENGTH, db_index=True)
+    event_type_id = models.PositiveIntegerField()
+    calling_ae_title = models.CharField(max_length=16)
+    peer_address = models.CharField(max_length=64, blank=True)
+    committed = models.JSONField()
+    """[[SOP Class UID, SOP Instance UID], …]"""
+    failed = models.JSONField()
+    """[[SOP Class UID, SOP Instance UID, failure reason or null], …]"""
+    received_at = models.DateTimeField()
+    request = models.ForeignKey(
+        CommitmentRequest, null=True, blank=True, on_delete=models.PROTECT, related_name="reports"
+    )
+    """What it answers; None for an orphan."""
+    orphaned_because = models.CharField(max_length=32, blank=True)
+    """A stable word; empty where it counts."""
+    weighed_at = models.DateTimeField(null=True, blank=True)
+    """When it became evidence."""
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["received_at"],
+                condition=models.Q(weighed_at__isnull=True, orphaned_because=""),
+                name="commitment_report_unweighed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"report of {self.transaction_uid}"
 
 
 class TransferEvent(models.Model):

@@ -18,7 +18,7 @@ from transfers.abandoned import end_abandoned_attempts
 from transfers.cancelling import record_cancelled
 from transfers.doorbell import ring_worker
 from transfers.models import Batch, Destination, Transfer
-from transfers.states import HELD, TERMINAL, State
+from transfers.states import HELD, TERMINAL, Purpose, State
 
 
 class NothingToRetry(Exception):
@@ -75,7 +75,7 @@ def create_transfer(  # noqa: PLR0913  one for each thing that may be asked for
         method=method,
         options=dict(options or {}),
         verify=verify,
-        sends=method is not None,
+        purpose=Purpose.SEND if method else Purpose.VERIFY,
         send_what_can=send_what_can,
         batch=batch,
         stops_before_sending=batch is not None and not batch.starts,
@@ -123,7 +123,7 @@ def find_unfinished(study: StudyManifest, *, destination: Destination, method: s
             audit__destination_address=destination.address,
             state__in=[State.INTERRUPTED, State.FAILED, *HELD],
         )
-        .filter(Q(audit__continues__isnull=True) | Q(sends=True))
+        .filter(Q(audit__continues__isnull=True) | Q(purpose=Purpose.SEND))
         .order_by("-id")
         .first()
     )
@@ -143,9 +143,9 @@ def resume(
     """
     with transaction.atomic():
         queue.claim(transfer, worker)
-        transfer.verify, transfer.sends, transfer.stops_before_sending = verify, True, False
+        transfer.verify, transfer.purpose, transfer.stops_before_sending = verify, Purpose.SEND, False
         transfer.send_what_can, transfer.options = send_what_can, dict(options or {})
-        transfer.save(update_fields=["verify", "sends", "stops_before_sending", "send_what_can", "options"])
+        transfer.save(update_fields=["verify", "purpose", "stops_before_sending", "send_what_can", "options"])
         queue.record_event(transfer, "resumed", verify=verify, send_what_can=send_what_can)
 
 
@@ -173,7 +173,7 @@ def retry(transfer: Transfer, worker: str = "") -> None:
     """
     if transfer.method is None or not transfer.audit.instances.exclude(verdict="confirmed").exists():
         raise NothingToRetry
-    _continue(transfer, "retried", worker, verify=transfer.verify, sends=True)
+    _continue(transfer, "retried", worker, verify=transfer.verify, purpose=Purpose.SEND)
 
 
 def reverify(transfer: Transfer, verify: str, worker: str = "") -> None:
@@ -181,7 +181,7 @@ def reverify(transfer: Transfer, verify: str, worker: str = "") -> None:
 
     Raises DestinationMoved where it is another archive now, TransferIsHeld where another process works on it.
     """
-    _continue(transfer, "reverified", worker, verify=verify, sends=False)
+    _continue(transfer, "reverified", worker, verify=verify, purpose=Purpose.VERIFY)
 
 
 def cancel(transfer: Transfer, by: str = "") -> None:
@@ -211,7 +211,7 @@ def _seal_unsent(transfer: Transfer) -> None:
     ledger.close()
 
 
-def _continue(transfer: Transfer, event: str, worker: str, *, verify: str, sends: bool) -> None:
+def _continue(transfer: Transfer, event: str, worker: str, *, verify: str, purpose: Purpose) -> None:
     if transfer.audit.destination_address != transfer.destination.address:
         raise DestinationMoved(_text_of(DestinationMoved))
     if State(transfer.state) not in (_RETRIABLE | HELD if worker else _RETRIABLE):
@@ -224,10 +224,10 @@ def _continue(transfer: Transfer, event: str, worker: str, *, verify: str, sends
             transfer.is_in_background = True
         if transfer.audit.is_sealed:
             transfer.audit = continue_audit(transfer.audit, transfer.destination.policy)
-        transfer.verify, transfer.sends = verify, sends
+        transfer.verify, transfer.purpose = verify, purpose
         transfer.stops_before_sending, transfer.cancel_requested_at = False, None
         transfer.verdict = StudyVerdict.PENDING
-        changed = ["audit", "verify", "sends", "stops_before_sending", "cancel_requested_at", "verdict"]
+        changed = ["audit", "verify", "purpose", "stops_before_sending", "cancel_requested_at", "verdict"]
         transfer.save(update_fields=[*changed, "is_in_background"])
         queue.record_event(transfer, event, verify=verify)
     ring_worker()

@@ -41,11 +41,11 @@ def proves_of(transfer: Transfer) -> list[dict[str, str]]:
 
 def _settings(transfer: Transfer) -> Iterator[dict[str, Any]]:
     destination, audit = transfer.destination, transfer.audit
-    endpoint = destination.endpoint
     yield _code("Address", audit.destination_address)
     if audit.destination_address != destination.address:
         yield _text("Since then", f"the destination was pointed to {destination.address}")
-    yield _code("Calling AE title", endpoint.calling_ae_title)
+    if destination.kind == "dicom":
+        yield _code("Calling AE title", destination.own_ae_title)
     yield _text("Method", method_text(transfer.method))
     for name, value in transfer.options.items():
         yield _text(f"Option {name}", str(value))
@@ -53,7 +53,7 @@ def _settings(transfer: Transfer) -> Iterator[dict[str, Any]]:
     settles = f", after up to {destination.presence_settle_seconds:g} s to settle"
     yield _text("Verify", transfer.verify + (settles if transfer.verify != "none" else ""))
     yield _text("TLS", f"{destination.tls_minimum_version} or newer" if destination.tls_enabled else "no")
-    timeouts = endpoint.timeouts
+    timeouts = destination.timeouts
     yield _text(
         "Time-outs",
         f"connect {timeouts.connect_seconds:g} s, ACSE {timeouts.acse_seconds:g} s, "

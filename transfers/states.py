@@ -18,6 +18,10 @@ class State(StrEnum):
     """The destination was asked before the first byte; somebody has to start it."""
     SENDING = "sending"
     VERIFYING = "verifying"
+    AWAITING_COMMITMENT = "awaiting_commitment"
+    """All is done but the destination's report, which a listener takes; no process holds it, and it may take hours."""
+    ROLLING_BACK = "rolling_back"
+    """What this transfer brought to the destination is removed from there again."""
     FINISHED = "finished"
     """Everything was done that could be; the audit is sealed."""
     CANCELLED = "cancelled"
@@ -32,29 +36,49 @@ class State(StrEnum):
         return self in TERMINAL
 
 
-_RUNNING = (State.CLAIMED, State.PREPARING, State.PREFLIGHT, State.SENDING, State.VERIFYING)
+_RUNNING = (
+    State.CLAIMED,
+    State.PREPARING,
+    State.PREFLIGHT,
+    State.SENDING,
+    State.VERIFYING,
+    State.ROLLING_BACK,
+)
 TERMINAL = frozenset({State.FINISHED, State.CANCELLED, State.FAILED})
 HELD = frozenset(_RUNNING)
 """The states in which a process holds the transfer by a lease."""
 
 _ENDS = frozenset({State.CANCELLED, State.INTERRUPTED, State.FAILED})
+_CLOSES = frozenset({State.FINISHED, State.AWAITING_COMMITMENT})
 _LEAVES = _ENDS | {State.QUEUED}
 """How a process lets go of a transfer before it is finished; it goes back to the queue where the worker is stopped."""
 
 TRANSITIONS: Mapping[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.CLAIMED, State.CANCELLED}),
     State.CLAIMED: frozenset({State.PREPARING}) | _LEAVES,
-    State.PREPARING: frozenset({State.PREFLIGHT, State.VERIFYING, State.FINISHED}) | _LEAVES,
-    State.PREFLIGHT: frozenset({State.DRAFT, State.SENDING, State.VERIFYING, State.FINISHED}) | _LEAVES,
+    State.PREPARING: frozenset({State.PREFLIGHT, State.ROLLING_BACK, State.VERIFYING}) | _CLOSES | _LEAVES,
+    State.PREFLIGHT: frozenset({State.DRAFT, State.SENDING, State.VERIFYING}) | _CLOSES | _LEAVES,
     State.DRAFT: frozenset({State.QUEUED, State.CANCELLED}),
-    State.SENDING: frozenset({State.VERIFYING, State.FINISHED}) | _LEAVES,
-    State.VERIFYING: frozenset({State.FINISHED}) | _LEAVES,
+    State.SENDING: frozenset({State.VERIFYING}) | _CLOSES | _LEAVES,
+    State.VERIFYING: frozenset({State.ROLLING_BACK}) | _CLOSES | _LEAVES,
+    State.ROLLING_BACK: frozenset({State.VERIFYING}) | _CLOSES | _LEAVES,
+    State.AWAITING_COMMITMENT: frozenset({State.QUEUED, State.CLAIMED, State.FINISHED, State.CANCELLED}),
     State.INTERRUPTED: frozenset({State.QUEUED, State.CLAIMED, State.CANCELLED}),
     # A retry, or a later verification, takes up again what had ended.
     State.FINISHED: frozenset({State.QUEUED, State.CLAIMED}),
     State.CANCELLED: frozenset({State.QUEUED, State.CLAIMED}),
     State.FAILED: frozenset({State.QUEUED, State.CLAIMED}),
 }
+
+
+class Purpose(StrEnum):
+    """What the next run of a transfer is for."""
+
+    SEND = "send"
+    VERIFY = "verify"
+    """The destination is only asked."""
+    ROLL_BACK = "roll_back"
+    """What the transfer brought there is removed again."""
 
 
 class BatchState(StrEnum):

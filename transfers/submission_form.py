@@ -15,9 +15,10 @@ from django.core.exceptions import ValidationError
 from transfers.import_roots import PathNotAllowed, confined
 from transfers.methods import DEFAULT_METHODS, METHODS
 from transfers.methods.options import WrongOption, check_options
-from transfers.models import Destination, Upload, verify_choices
+from transfers.models import Destination, Upload
 from transfers.submissions import Submission
 from transfers.submitted_files import File
+from transfers.verification import Level
 
 UPLOADS_MAXIMUM = 2_000
 PATH_CHARACTERS_MAXIMUM = 4_096
@@ -64,7 +65,7 @@ class SubmissionForm(forms.Form):
         },
     )
     method = forms.ChoiceField(required=False)
-    verify = forms.ChoiceField(required=False, choices=[("", ""), *verify_choices()])
+    verify = forms.ChoiceField(required=False, choices=[("", ""), *((level.value, level.value) for level in Level)])
     send_what_can = forms.BooleanField(required=False)
 
     def __init__(self, data: Any = None, *, files: Any = None, user: User, initial: Any = None) -> None:

@@ -76,7 +76,7 @@ class DestinationAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
     @admin.action(description="Test connection (C-ECHO, and what is accepted)", permissions=["view"])
     def test_the_connection(self, request: HttpRequest, queryset: QuerySet[Destination]) -> None:
         for destination in queryset:
-            report = test_connection(destination.endpoint)
+            report = test_connection(destination.dicom_endpoint)
             level = messages.SUCCESS if report.is_ok else messages.ERROR
             for line in describe(report):
                 self.message_user(request, f"{destination}: {line}", level)

@@ -11,6 +11,7 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from transfers.api import words
+from transfers.api.fields import WayToVerify
 from transfers.api.transfer_documents import TransferDocument
 from transfers.models import Batch, SkippedFile
 
@@ -54,7 +55,7 @@ class BatchDocument(serializers.ModelSerializer[Batch]):
     state = serializers.ChoiceField(words.BATCH_STATES)
     created_by = serializers.CharField(source="created_by.username")
     destination = serializers.CharField(source="destination.name")
-    verify = serializers.ChoiceField(words.WAYS_TO_VERIFY)
+    verify = WayToVerify()
     options = serializers.DictField(child=serializers.IntegerField())
     start = serializers.BooleanField(source="starts", help_text="False: it stops as a draft.")
     files_read = serializers.IntegerField(help_text="How many files of the input were read so far.")

@@ -11,7 +11,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from transfers.api import words
-from transfers.api.fields import Text, YesOrNo
+from transfers.api.fields import Text, WayToVerify, YesOrNo
 from transfers.methods import DEFAULT_METHODS, METHODS
 from transfers.methods.options import WrongOption, check_options
 from transfers.models import Destination, Upload
@@ -48,8 +48,7 @@ class BatchRequest(serializers.Serializer[Any]):
         words.METHOD_KEYS, required=False, help_text="How to send; by default what fits the kind of destination."
     )
     options = Options(required=False, help_text="Of the method, for this batch.")
-    verify = serializers.ChoiceField(
-        words.WAYS_TO_VERIFY,
+    verify = WayToVerify(
         required=False,
         help_text="How to ask afterwards; by default as the destination's policy says.",
     )

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from transfers.api import words
+from transfers.api.fields import WayToVerify
 from transfers.api.views import ApiViewSet
 from transfers.connections import describe
 from transfers.methods import METHODS
@@ -24,11 +25,9 @@ class DestinationDocument(serializers.ModelSerializer[Destination]):
 
     id = serializers.UUIDField(source="public_id")
     kind = serializers.ChoiceField(words.DESTINATION_KINDS)
-    calling_ae_title = serializers.CharField(source="endpoint.calling_ae_title", help_text="Who we say we are.")
+    calling_ae_title = serializers.CharField(source="own_ae_title", help_text="Who we say we are.")
     tls = serializers.BooleanField(source="tls_enabled")
-    verify = serializers.ChoiceField(
-        words.WAYS_TO_VERIFY, help_text="How it is asked after sending, where a batch says nothing."
-    )
+    verify = WayToVerify(help_text="How it is asked after sending, where a batch says nothing.")
     methods = serializers.SerializerMethodField(help_text="Keys of the methods that can send to it.")
     url = serializers.SerializerMethodField()
 
@@ -96,7 +95,7 @@ class DestinationViews(ApiViewSet):
         responses=ConnectionDocument,
     )
     def check(self, _request: Request, name: str) -> Response:
-        report = test_connection(get_object_or_404(Destination, name=name).endpoint)
+        report = test_connection(get_object_or_404(Destination, name=name).dicom_endpoint)
         found = {
             "is_ok": report.is_ok,
             "is_reachable": report.is_reachable,

@@ -8,7 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import QueryDict
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+
+from transfers.verification import PATTERN, Verification
 
 
 def _is_form(field: serializers.Field[Any, Any, Any, Any]) -> bool:
@@ -31,6 +34,18 @@ class WholeNumber(serializers.IntegerField):
         if not _is_form(self) and (isinstance(data, bool) or not isinstance(data, int)):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+@extend_schema_field({"type": "string", "pattern": PATTERN, "examples": ["none", "presence", "content", "content:15%"]})
+class WayToVerify(Text):
+    """How a destination is asked: none, presence, content, or content:15% for a sample."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        try:
+            return str(Verification.parse(text))
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from error
 
 
 class YesOrNo(serializers.BooleanField):

@@ -32,7 +32,7 @@ class OptionDocument(serializers.Serializer[Any]):
 class BestDocument(serializers.Serializer[Any]):
     """What the verdict can be at best, where nothing of the study was at the destination before."""
 
-    verify = serializers.ChoiceField(words.WAYS_TO_VERIFY)
+    verify = serializers.ChoiceField(words.LEVELS)
     acknowledgement_means_stored = serializers.BooleanField(help_text="As declared of the destination.")
     verdict = serializers.ChoiceField(words.STUDY_VERDICTS)
     proof = serializers.ChoiceField(words.PROOF_GROUNDS, allow_null=True)
@@ -92,7 +92,7 @@ def _document(method: Method) -> dict[str, Any]:
 
 
 def _best(method: Method) -> Iterator[dict[str, Any]]:
-    for verify, is_trusted in product(words.WAYS_TO_VERIFY, (False, True)):
+    for verify, is_trusted in product(words.LEVELS, (False, True)):
         verdict, proof, sentence = ceiling(method.key, Policy(is_trusted), verify)
         yield {
             "verify": verify,

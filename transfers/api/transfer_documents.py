@@ -12,6 +12,7 @@ from rest_framework.reverse import reverse
 from audit.judgements import InstanceVerdict
 from audit.live import LiveAudit
 from transfers.api import words
+from transfers.api.fields import WayToVerify
 from transfers.models import Transfer
 from transfers.reports import may_trust_stable_study
 from transfers.services import preview_retry
@@ -28,7 +29,7 @@ class TransferDocument(serializers.ModelSerializer[Transfer]):
     proof = serializers.SerializerMethodField(help_text="Of a committed study, the weakest of its proofs.")
     reason = serializers.CharField(source="audit.reason", help_text="The verdict in a sentence; empty until judged.")
     destination = serializers.CharField(source="destination.name")
-    verify = serializers.ChoiceField(words.WAYS_TO_VERIFY)
+    verify = WayToVerify()
     options = serializers.DictField(child=serializers.IntegerField())
     batch = serializers.UUIDField(
         source="batch.public_id", default=None, allow_null=True, help_text="Null for what the command line made."

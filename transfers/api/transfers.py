@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from transfers import services
-from transfers.api import words
+from transfers.api.fields import WayToVerify
 from transfers.api.filters import TransferFilters
 from transfers.api.report_documents import ReportDocument
 from transfers.api.transfer_documents import TransferDocument, WholeTransferDocument
@@ -37,8 +37,7 @@ class EventDocument(serializers.ModelSerializer[TransferEvent]):
 class VerifyRequest(serializers.Serializer[Any]):
     """How to ask."""
 
-    verify = serializers.ChoiceField(
-        words.WAYS_TO_ASK,
+    verify = WayToVerify(
         required=False,
         help_text="By default as the transfer was verified before, else by presence.",
     )

@@ -8,8 +8,9 @@ from audit.entries import SkippedKind
 from audit.judgements import PROOFS, Ground, InstanceVerdict, StudyVerdict, WasThereBefore
 from audit.observations import EvidenceKind
 from transfers.methods import METHODS
-from transfers.models import kind_choices, verify_choices
+from transfers.models import kind_choices
 from transfers.states import BatchState, State
+from transfers.verification import Level
 
 
 def _values(words: type[StrEnum]) -> list[str]:
@@ -26,6 +27,6 @@ BEFORE = _values(WasThereBefore)
 GROUNDS = _values(Ground)
 PROOF_GROUNDS = [proof.value for proof in PROOFS]
 DESTINATION_KINDS = [key for key, _ in kind_choices()]
-WAYS_TO_VERIFY = [key for key, _ in verify_choices()]
-WAYS_TO_ASK = [key for key in WAYS_TO_VERIFY if key != "none"]
+LEVELS = _values(Level)
+"""Of verification; a sample of the content is spelled besides."""
 METHOD_KEYS = list(METHODS)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from audit.entries import ManifestEntry
 from audit.observations import Observation, Occurrence
-from transfers.endpoints import DicomEndpoint
+from transfers.endpoints import DicomEndpoint, Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class ReconnectPolicy:
 class SendContext:
     """All a method may know besides the entries."""
 
-    endpoint: DicomEndpoint
+    endpoint: Endpoint
     reconnect: ReconnectPolicy = field(default_factory=ReconnectPolicy)
     options: Mapping[str, Any] = field(default_factory=dict)
     """Values for fields of the method's Options; what is not given keeps its default."""
@@ -42,6 +42,12 @@ class SendContext:
     """Set from outside to stop: what is under way is finished or abandoned within seconds, nothing new begins."""
     within: str | Path | None = None
     """The folder that no file may lead out of, even if links were put in the place of files since they were read."""
+
+    @property
+    def dicom_endpoint(self) -> DicomEndpoint:
+        """Of a method that sends over an association, to destinations of kind `dicom` only."""
+        assert isinstance(self.endpoint, DicomEndpoint), "a method was given a destination that it cannot send to"
+        return self.endpoint
 
 
 @dataclass(frozen=True, slots=True)

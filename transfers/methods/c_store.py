@@ -58,7 +58,7 @@ class CStore:
         occurrences = []
         with interruption_by(context.stop) as interruption:
             for plan in plans_for(entries):
-                with Association.open(context.endpoint, plan.contexts, interruption) as association:
+                with Association.open(context.dicom_endpoint, plan.contexts, interruption) as association:
                     reasons |= _refused_encodings(plan, association)
                     occurrences.append(_asked(association))
         unsendable = {
@@ -98,11 +98,11 @@ class _Sending:
         self._stopped_at: float | None = None
         self._lock = Lock()
         self._all_ended = Event()
-        associations = CStore.Options(**context.options).associations or context.endpoint.associations
+        associations = CStore.Options(**context.options).associations or context.dicom_endpoint.associations
         count = max(1, min(associations, len(entries)))
         self._running = count
         shop = Shop(queue, self._fleet, self.journal, context.reconnect, context.within)
-        self._senders = [Sender(shop, context.endpoint, self._one_ended) for _ in range(count)]
+        self._senders = [Sender(shop, context.dicom_endpoint, self._one_ended) for _ in range(count)]
 
     def start(self) -> None:
         for sender in self._senders:

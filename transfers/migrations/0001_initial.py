@@ -158,7 +158,7 @@ class Migration(migrations.Migration):
                 (
                     "verify",
                     models.CharField(
-                        choices=transfers.models.verify_choices,
+                        choices=[("none", "none"), ("presence", "presence")],
                         default="presence",
                         help_text="How the destination is asked after sending.",
                         max_length=16,
@@ -214,7 +214,7 @@ class Migration(migrations.Migration):
                 ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
                 ("method", models.CharField(blank=True, max_length=32, null=True)),
                 ("options", models.JSONField(blank=True, default=dict)),
-                ("verify", models.CharField(choices=transfers.models.verify_choices, max_length=16)),
+                ("verify", models.CharField(choices=[("none", "none"), ("presence", "presence")], max_length=16)),
                 ("sends", models.BooleanField(default=True)),
                 ("send_what_can", models.BooleanField(default=False)),
                 ("study_instance_uid", models.CharField(db_index=True, max_length=64)),

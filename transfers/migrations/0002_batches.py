@@ -161,7 +161,7 @@ class Migration(migrations.Migration):
                 (
                     "verify",
                     models.CharField(
-                        choices=transfers.models.verify_choices,
+                        choices=[("none", "none"), ("presence", "presence")],
                         default="presence",
                         help_text="How the destination is asked after sending.",
                         max_length=16,
@@ -361,7 +361,7 @@ class Migration(migrations.Migration):
                 ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
                 ("method", models.CharField(max_length=32)),
                 ("options", models.JSONField(blank=True, default=dict)),
-                ("verify", models.CharField(choices=transfers.models.verify_choices, max_length=16)),
+                ("verify", models.CharField(choices=[("none", "none"), ("presence", "presence")], max_length=16)),
                 ("send_what_can", models.BooleanField(default=False)),
                 ("starts", models.BooleanField(default=True)),
                 ("path", models.TextField(blank=True)),

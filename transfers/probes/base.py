@@ -9,14 +9,14 @@ from typing import Protocol
 
 from audit.entries import ManifestEntry
 from audit.observations import Observation, Occurrence
-from transfers.endpoints import DicomEndpoint
+from transfers.endpoints import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeContext:
     """All a probe may know besides the entries."""
 
-    endpoint: DicomEndpoint
+    endpoint: Endpoint
     settle_seconds: float = 10.0
     """How long an instance that was sent may take to show up in a list before it counts as absent."""
     retry_seconds: float = 60.0

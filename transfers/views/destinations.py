@@ -30,7 +30,7 @@ def check(request: HttpRequest, public_id: UUID) -> HttpResponse:
     if not may_operate(request.user):
         raise PermissionDenied
     destination = get_object_or_404(Destination, public_id=public_id)
-    found = check_of(test_connection(destination.endpoint), destination, timezone.now())
+    found = check_of(test_connection(destination.dicom_endpoint), destination, timezone.now())
     if getattr(request, "htmx", None):
         response = render(request, "destinations/_check.html", {"check": found})
     else:

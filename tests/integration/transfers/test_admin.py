@@ -40,7 +40,7 @@ def test_a_destination_is_added_with_its_defaults(admin_client: Client) -> None:
     assert answer.status_code == 302
     destination = Destination.objects.get()
     assert not destination.acknowledgement_means_stored
-    assert destination.endpoint.calling_ae_title == "TALLYMAN"
+    assert destination.dicom_endpoint.calling_ae_title == "TALLYMAN"
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def _prepared(folder: Path) -> Path:
 def _listening(folder: Path) -> Iterator[DemoArchive]:
     """On the port that it had the last time, if that is free: on another it would be another destination."""
     before = Destination.objects.filter(name=DESTINATION).first()
-    archive = DemoArchive(folder, port=before.port if before else 0)
+    archive = DemoArchive(folder, port=(before and before.port) or 0)
     try:
         archive.start()
     except OSError:

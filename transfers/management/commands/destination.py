@@ -82,7 +82,7 @@ class Command(TallymanCommand):
         self.stdout.write(f"Removed {destination}.")
 
     def run_check(self, options: dict[str, Any]) -> None:
-        report = test_connection(destination_named(options["name"]).endpoint)
+        report = test_connection(destination_named(options["name"]).dicom_endpoint)
         for line in describe(report):
             self.stdout.write(line)
         if not report.is_ok:

@@ -261,7 +261,7 @@ def test_what_a_process_works_on_is_left_to_it(
 def test_a_destination_that_has_moved_is_not_asked(operator: Client, archive: MakeArchive, folder: Path) -> None:
     write_study(folder, 1)
     transfer = sent(archive(), folder)
-    transfer.destination.port += 1
+    transfer.destination.port = (transfer.destination.port or 0) + 1
     transfer.destination.save()
 
     page = words_of(operator.post(f"{page_of(transfer)}verify/", follow=True))

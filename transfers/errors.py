@@ -12,6 +12,17 @@ TransferError
 │   └── SourceFileChanged       SourceFileUnreadable
 ├── ListingFailed
 │   └── ListingRefused          ListingEndless
+├── RequestError
+│   ├── ServiceUnreachable      ServiceAddressUnknown   RequestTlsFailed
+│   ├── RequestTimedOut         AnswerCut               RequestInterrupted
+│   ├── CredentialsRefused      ResourceNotFound        RequestRefused      RedirectRefused
+│   ├── ServiceFailed           ServiceBusy
+│   └── NotTheService           MalformedAnswer         AnswerTooLarge
+├── CommitmentRefused           CommitmentRefusedForNow
+├── ReportNotUnderstood
+├── ListenerNotStarted
+├── RetrievalFailed
+│   └── RetrievalRefused        RetrievalEndless     InstanceNotFound
 └── TransferStopped
 """
 
@@ -168,6 +179,174 @@ class ListingEndless(ListingFailed):
     """The destination's list did not end. Its log may say why."""
 
     code = "listing_endless"
+    retriable = False
+
+
+class RetrievalFailed(TransferError):
+    """The destination did not hand over the instance. Its log may say why."""
+
+    code = "retrieval_failed"
+    retriable = True
+
+
+class RetrievalRefused(RetrievalFailed):
+    """The destination refuses to hand over the instance (PS3.4 C.4.3.1.4). Check what our AE title may read there."""
+
+    code = "retrieval_refused"
+    retriable = False
+
+
+class RetrievalEndless(RetrievalFailed):
+    """The destination sends more than it was asked for, and did not end. Its log may say why."""
+
+    code = "retrieval_endless"
+    retriable = False
+
+
+class InstanceNotFound(RetrievalFailed):
+    """The destination found no such instance to hand over. Whether it lists one is another question."""
+
+    code = "not_found"
+    retriable = False
+
+
+class CommitmentRefused(TransferError):
+    """The destination does not take the request to commit (PS3.4 J.3.2). Enable Storage Commitment for us there."""
+
+    code = "commitment_request_refused"
+
+    def __init__(self, message: str = "", status_code: int | None = None, error_comment: str = "") -> None:
+        super().__init__(message)
+        self.status_code = status_code
+        """Of the N-ACTION-RSP (PS3.7 C)."""
+        self.error_comment = error_comment
+
+
+class CommitmentRefusedForNow(CommitmentRefused):
+    """The destination could not take the request to commit (PS3.4 J.3.2). Ask again later; its log may say why."""
+
+    code = "commitment_request_refused_for_now"
+    retriable = True
+
+
+class ReportNotUnderstood(TransferError):
+    """The destination's report on what it commits to was not understood (PS3.4 J.3.3), and not used. See its log."""
+
+    code = "report_not_understood"
+
+
+class ListenerNotStarted(TransferError):
+    """The DICOM listener could not be started. Check its port, its address, and its certificate."""
+
+    code = "listener_not_started"
+
+
+class RequestError(TransferError):
+    """The HTTP request to the destination failed."""
+
+    code = "request_error"
+    retriable = True
+    status_code: int | None = None
+    """Of the answer, where there was one with such a status."""
+
+
+class ServiceUnreachable(RequestError):
+    """No connection could be made. Check the URL, the port, the firewall, and that the service is running."""
+
+    code = "service_unreachable"
+
+
+class ServiceAddressUnknown(RequestError):
+    """The URL leads to no known host. Check its spelling and the name server."""
+
+    code = "service_address_unknown"
+    retriable = False
+
+
+class RequestTlsFailed(RequestError):
+    """TLS failed. Check that the port speaks it, the CA, the host name, and the client certificate on both sides."""
+
+    code = "request_tls_failed"
+    retriable = False
+
+
+class RequestTimedOut(RequestError):
+    """The service did not answer in time. Raise the time-out if it is only slow."""
+
+    code = "request_timed_out"
+
+
+class AnswerCut(RequestError):
+    """The connection broke before the answer was complete. Check the network and that the service still runs."""
+
+    code = "answer_cut"
+
+
+class RequestInterrupted(RequestError):
+    """The request was ended on this side: the transfer was stopped."""
+
+    code = "request_interrupted"
+
+
+class CredentialsRefused(RequestError):
+    """The service refuses our credentials. Check user name, password and what this user may do there."""
+
+    code = "credentials_refused"
+    retriable = False
+
+
+class ResourceNotFound(RequestError):
+    """The service does not have what was asked for. Check the path in the URL, and that the service is enabled."""
+
+    code = "resource_not_found"
+    retriable = False
+
+
+class RequestRefused(RequestError):
+    """The service refuses the request. Its log may say why."""
+
+    code = "request_refused"
+    retriable = False
+
+
+class RedirectRefused(RequestError):
+    """The service sends us elsewhere, and we do not follow. Set the URL to where it really is."""
+
+    code = "redirect_refused"
+    retriable = False
+
+
+class ServiceFailed(RequestError):
+    """The service failed while it worked on the request. Its log says why."""
+
+    code = "service_failed"
+
+
+class ServiceBusy(RequestError):
+    """The service is too busy for now. Try again later, or use fewer connections."""
+
+    code = "service_busy"
+    retry_after_seconds: float | None = None
+    """How long it asks us to wait, where it says so."""
+
+
+class NotTheService(RequestError):
+    """What answers is another service, or a page for people such as a login. Check the path in the URL."""
+
+    code = "not_the_service"
+    retriable = False
+
+
+class MalformedAnswer(RequestError):
+    """The service answered something that cannot be read. Its answer was not used; its log may say more."""
+
+    code = "malformed_answer"
+
+
+class AnswerTooLarge(RequestError):
+    """The service's answer is larger than anything that was asked for. Its answer was not used."""
+
+    code = "answer_too_large"
     retriable = False
 
 

@@ -27,7 +27,7 @@ from transfers.errors import (
     MalformedPDU,
     NetworkTimedOut,
 )
-from transfers.wire.messages import EncodedMessage, MessageAssembly, decode_message, encode_message
+from transfers.wire.messages import EncodedMessage, MessageAssembly, OpenSink, decode_message, encode_message
 from transfers.wire.negotiation import (
     Acceptance,
     AcceptedContext,
@@ -50,6 +50,8 @@ _ABORT.source = 0
 _ABORT.reason_diagnostic = 0
 _ABORT_BYTES = _ABORT.encode()
 _MOST_PDUS_BEFORE_RELEASE = 64
+_SLOWEST_BYTES_PER_SECOND = 16_384
+"""What a data set that is received in a stream may take beyond the time-out of its message."""
 _LAST_WORDS_SECONDS = 1.0
 """How long what a peer said before it closed may take to be read."""
 
@@ -63,11 +65,14 @@ class Association:
 
     def __init__(self, transport: Transport, endpoint: DicomEndpoint, acceptance: Acceptance) -> None:
         self._transport = transport
-        self._timeouts = endpoint.timeouts
+        self.timeouts = endpoint.timeouts
+        self._open_sink: OpenSink | None = None
         self._assembly = MessageAssembly()
         self._messages: deque[EncodedMessage] = deque()
         self.accepted: tuple[AcceptedContext, ...] = acceptance.accepted
         self.rejected: tuple[RejectedContext, ...] = acceptance.rejected
+        self.scp_roles = acceptance.scp_roles
+        """The SOP classes of which the destination lets us be the SCP."""
         self.maximum_length = acceptance.maximum_length
         """Of the P-DATA-TF that the destination takes; 0 means no limit."""
         self.implementation_version_name = acceptance.implementation_version_name
@@ -117,6 +122,10 @@ class Association:
         """Write one message, encoded by pynetdicom."""
         self.write([encode_message(primitive, context_id, self.fragment_size + HEADER_LENGTH)])
 
+    def hears_something_within(self, seconds: float) -> bool:
+        """Wait for the first byte of what the destination says of itself; nothing is read, so nothing can be torn."""
+        return bool(self._messages) or self._transport.has_received() or self._transport.receive(seconds)
+
     def receive_message(self, timeout_seconds: float | None = None) -> tuple[int, DimsePrimitiveType]:
         """Return context ID and primitive of the next message, waiting for all of it at most the DIMSE time-out."""
         message = self.receive_encoded(timeout_seconds)
@@ -125,13 +134,23 @@ class Association:
     def receive_encoded(self, timeout_seconds: float | None = None) -> EncodedMessage:
         """Return the next message as its bytes, for who reads many of the same kind.
 
-        The time-out is for the whole message, however many PDUs, with something in them or not, it comes in.
+        The time-out is for the whole message, however many PDUs, with something in them or not, it comes in; what
+        goes to a sink has more time the longer it is.
         """
-        seconds = self._timeouts.dimse_seconds if timeout_seconds is None else timeout_seconds
+        seconds = self.timeouts.dimse_seconds if timeout_seconds is None else timeout_seconds
         deadline = time.monotonic() + seconds
         while not self._messages:
-            self._receive_values(deadline)
+            self._receive_values(deadline + self._assembly.streamed_bytes / _SLOWEST_BYTES_PER_SECOND)
         return self._messages.popleft()
+
+    def stream_data_sets(self, open_sink: OpenSink | None) -> None:
+        """From the next message on, hand the data sets that `open_sink` has a sink for to it, fragment by fragment.
+
+        Such a message is then received without its data set; without limit, so the sink has to set one. What
+        `open_sink` or a sink raises comes out of `receive_encoded`, and the association is to be aborted.
+        """
+        self._open_sink = open_sink
+        self._assembly = MessageAssembly(open_sink)
 
     def write(self, buffers: Sequence[Buffer]) -> None:
         """Write whole PDUs. An A-ABORT that comes meanwhile, or came before the connection broke, is the error."""
@@ -171,7 +190,7 @@ class Association:
             message = self._assembly.add(value)
             if message is not None:
                 self._messages.append(message)
-                self._assembly = MessageAssembly()
+                self._assembly = MessageAssembly(self._open_sink)
         if not self._messages and time.monotonic() > deadline:
             raise AnswerTimedOut
 
@@ -193,7 +212,7 @@ class Association:
             raise error from None
 
     def _await_release(self) -> None:
-        deadline = time.monotonic() + self._timeouts.acse_seconds
+        deadline = time.monotonic() + self.timeouts.acse_seconds
         for _ in range(_MOST_PDUS_BEFORE_RELEASE):
             pdu_type, _, _ = _read_pdu(self._transport, deadline, AssociationTimedOut)
             if pdu_type in (PduType.A_RELEASE_RP, PduType.A_ABORT):

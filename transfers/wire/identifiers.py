@@ -1,4 +1,4 @@
-"""Identifiers of C-FIND (PS3.4 C.4.1.1.3): questions encoded, answers read for the few elements that are asked for.
+"""Identifiers of C-FIND and C-GET (PS3.4 C.4.1.1.3, C.4.3.1.3): encoded, and read for the few elements asked for.
 
 Written and read by hand: pydicom takes longer over one identifier than an archive takes to find it.
 """
@@ -71,11 +71,29 @@ class Row(NamedTuple):
     series_related_instances: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Instances of one series that are to be retrieved by name."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uids: tuple[str, ...]
+    """At most MOST_WANTED."""
+
+
+MOST_WANTED = 500
+"""Of 64 characters each they fit into one value of explicit VR (PS3.5 7.1.2)."""
+
+
 def encode_query(query: Query, transfer_syntax: str) -> bytes:
-    """Return the identifier of a request in one of TRANSFER_SYNTAXES."""
-    is_implicit = transfer_syntax == ImplicitVRLittleEndian
+    """Return the identifier of a C-FIND request in one of TRANSFER_SYNTAXES."""
     elements = _elements_at_image(query) if query.level is Level.IMAGE else _elements_at_series(query)
-    return b"".join(_encoded(tag, vr, value, is_implicit=is_implicit) for tag, vr, value in elements)
+    return _identifier(elements, transfer_syntax)
+
+
+def encode_wanted(wanted: Wanted, transfer_syntax: str) -> bytes:
+    """Return the identifier of a C-GET request at IMAGE level in one of TRANSFER_SYNTAXES; UIDs go in as they are."""
+    return _identifier(_elements_wanted(wanted), transfer_syntax)
 
 
 def read_row(identifier: bytes, transfer_syntax: str) -> Row:
@@ -86,6 +104,18 @@ def read_row(identifier: bytes, transfer_syntax: str) -> Row:
         values = decode("a list entry", lambda: _values_by_pydicom(identifier, is_implicit=not explicit))
     study, series, instance, sop_class = (uid_text(values.get(tag, b"")) for tag in _READ_UIDS)
     return Row(study, series, instance, sop_class, _number(values.get(_NUMBER_OF_SERIES_RELATED_INSTANCES, b"")))
+
+
+def _identifier(elements: Iterator[tuple[int, bytes, str]], transfer_syntax: str) -> bytes:
+    is_implicit = transfer_syntax == ImplicitVRLittleEndian
+    return b"".join(_encoded(tag, vr, value, is_implicit=is_implicit) for tag, vr, value in elements)
+
+
+def _elements_wanted(wanted: Wanted) -> Iterator[tuple[int, bytes, str]]:
+    yield _SOP_INSTANCE_UID, b"UI", "\\".join(wanted.sop_instance_uids)
+    yield _QUERY_RETRIEVE_LEVEL, b"CS", Level.IMAGE
+    yield _STUDY_INSTANCE_UID, b"UI", wanted.study_instance_uid
+    yield _SERIES_INSTANCE_UID, b"UI", wanted.series_instance_uid
 
 
 def _elements_at_image(query: Query) -> Iterator[tuple[int, bytes, str]]:

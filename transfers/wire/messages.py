@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, TypeAlias
 
 from pynetdicom import dimse_messages
 from pynetdicom.dimse_messages import DIMSEMessage
@@ -27,10 +28,24 @@ class EncodedMessage(NamedTuple):
     """Empty where there is none."""
 
 
+class Sink(Protocol):
+    """Where the fragments of a data set go as they come."""
+
+    def write(self, fragment: bytes, /) -> object: ...
+
+
+OpenSink: TypeAlias = Callable[[int, bytes], Sink | None]
+"""Given the context ID and the command set of a message, where its data set goes; None: into the message."""
+
+
 class MessageAssembly:
     """Puts the fragments of one message together; raises MalformedPDU where one does not belong."""
 
-    def __init__(self) -> None:
+    def __init__(self, open_sink: OpenSink | None = None) -> None:
+        self.streamed_bytes = 0
+        """How much of the data set went to a sink."""
+        self._open_sink = open_sink
+        self._sink: Sink | None = None
         self._context_id = 0
         self._command_set = b""
         self._data_set = bytearray()
@@ -52,13 +67,24 @@ class MessageAssembly:
         if not value.is_last:
             return None
         self._awaits_data_set = has_data_set(self._command_set)
-        return None if self._awaits_data_set else self._completed()
+        if not self._awaits_data_set:
+            return self._completed()
+        if self._open_sink is not None:
+            self._sink = self._open_sink(self._context_id, self._command_set)
+        return None
 
     def _add_data(self, value: PresentationDataValue) -> EncodedMessage | None:
-        self._data_set += value.fragment
+        if self._sink is not None:
+            self._sink.write(value.fragment)
+            self.streamed_bytes += len(value.fragment)
+        else:
+            self._keep(value.fragment)
+        return self._completed() if value.is_last else None
+
+    def _keep(self, fragment: bytes) -> None:
+        self._data_set += fragment
         if len(self._data_set) > _LONGEST_DATA_SET:
             raise MalformedPDU("The destination sent an answer of more than 16 MB.")
-        return self._completed() if value.is_last else None
 
     def _completed(self) -> EncodedMessage:
         return EncodedMessage(self._context_id, self._command_set, bytes(self._data_set))

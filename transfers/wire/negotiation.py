@@ -13,6 +13,7 @@ from pynetdicom.pdu_primitives import (
     ImplementationClassUIDNotification,
     ImplementationVersionNameNotification,
     MaximumLengthNotification,
+    SCP_SCU_RoleSelectionNegotiation,
 )
 from pynetdicom.presentation import PresentationContext
 
@@ -38,6 +39,8 @@ class ProposedContext:
 
     abstract_syntax: str
     transfer_syntaxes: tuple[str, ...]
+    as_scp: bool = False
+    """Whether we want to be the SCP of it: to receive instances, as a C-GET has them sent (PS3.7 D.3.3.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class Acceptance:
     """Of the P-DATA-TF that it takes; 0 means no limit (PS3.8 D.1)."""
     implementation_version_name: str = ""
     """What it calls itself, where it does (PS3.7 D.3.3.2)."""
+    scp_roles: frozenset[str] = frozenset()
+    """The SOP classes of which it lets us be the SCP."""
 
     @property
     def fragment_size(self) -> int:
@@ -86,7 +91,12 @@ def encode_request(endpoint: DicomEndpoint, contexts: Sequence[ProposedContext])
     request.presentation_context_definition_list = [
         _proposal(_context_id(index), context) for index, context in enumerate(contexts)
     ]
-    request.user_information = [_maximum_length(), _implementation_class_uid(), _implementation_version_name()]
+    request.user_information = [
+        _maximum_length(),
+        _implementation_class_uid(),
+        _implementation_version_name(),
+        *_role_selections(contexts),
+    ]
     encoded: bytes = A_ASSOCIATE_RQ(request).encode()
     return encoded
 
@@ -106,7 +116,9 @@ def read_acceptance(pdu: A_ASSOCIATE_AC, contexts: Sequence[ProposedContext]) ->
             rejected.append(RejectedContext(context_id, context.abstract_syntax, context.transfer_syntaxes, reason))
         else:
             accepted.append(AcceptedContext(context_id, context.abstract_syntax, transfer_syntax))
-    acceptance = Acceptance(tuple(accepted), tuple(rejected), _acceptors_maximum_length(pdu), _acceptors_name(pdu))
+    acceptance = Acceptance(
+        tuple(accepted), tuple(rejected), _acceptors_maximum_length(pdu), _acceptors_name(pdu), _scp_roles(pdu)
+    )
     if acceptance.fragment_size < 2:
         raise MalformedPDU(
             f"The destination takes PDUs of at most {acceptance.maximum_length} bytes, into which nothing fits "
@@ -145,6 +157,18 @@ def _implementation_version_name() -> ImplementationVersionNameNotification:
     return item
 
 
+def _role_selections(contexts: Sequence[ProposedContext]) -> list[SCP_SCU_RoleSelectionNegotiation]:
+    """One for each SOP class, as SCP only."""
+    items = []
+    for abstract_syntax in dict.fromkeys(context.abstract_syntax for context in contexts if context.as_scp):
+        item = SCP_SCU_RoleSelectionNegotiation()
+        item.sop_class_uid = UID(abstract_syntax)
+        item.scu_role = False
+        item.scp_role = True
+        items.append(item)
+    return items
+
+
 def _judged(item: PresentationContextItemAC | None, context: ProposedContext) -> tuple[str, str]:
     """The accepted transfer syntax, or else the reason why there is none."""
     if item is None or item.result is None:
@@ -167,3 +191,11 @@ def _acceptors_name(pdu: A_ASSOCIATE_AC) -> str:
     information = pdu.user_information
     name = decode("an A-ASSOCIATE-AC", lambda: information.implementation_version_name) if information else None
     return clean_text(name or "")
+
+
+def _scp_roles(pdu: A_ASSOCIATE_AC) -> frozenset[str]:
+    information = pdu.user_information
+    if not information:
+        return frozenset()
+    items = decode("an A-ASSOCIATE-AC", lambda: dict(information.role_selection))
+    return frozenset(str(uid) for uid, item in items.items() if item.scp_role)

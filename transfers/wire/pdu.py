@@ -15,7 +15,12 @@ HEADER_LENGTH = 6
 MAXIMUM_LENGTH = 131_072
 """The longest P-DATA-TF that we say we take (PS3.8 D.1)."""
 
+DATA, LAST_DATA, COMMAND, LAST_COMMAND = 0, 2, 1, 3
+"""Control bytes of fragments (PS3.8 E.2)."""
+
 _HEADER = Struct(">BxI")
+_HEADERS = Struct(">BxIIBB")
+"""Of a P-DATA-TF with one fragment: PDU type and length; length, context ID and control byte of the fragment."""
 _VALUE_HEADER = Struct(">IBB")
 _T = TypeVar("_T")
 
@@ -111,3 +116,18 @@ def decode_values(body: bytes) -> list[PresentationDataValue]:
         values.append(PresentationDataValue(context_id, bool(control & 1), bool(control & 2), fragment))
         offset = end
     return values
+
+
+def fragment_headers(context_id: int, control: int, length: int) -> bytes:
+    """Return all that comes before a fragment of so many bytes which is a P-DATA-TF of its own."""
+    return _HEADERS.pack(PduType.P_DATA_TF, length + 6, length + 2, context_id, control)
+
+
+def framed_command(context_id: int, command_set: bytes, fragment_size: int) -> list[bytes]:
+    """Return a command set as P-DATA-TF PDUs of one fragment each, to be written one after another."""
+    framed = []
+    for start in range(0, len(command_set), fragment_size):
+        fragment = command_set[start : start + fragment_size]
+        control = LAST_COMMAND if start + fragment_size >= len(command_set) else COMMAND
+        framed += [fragment_headers(context_id, control, len(fragment)), fragment]
+    return framed

@@ -5,23 +5,19 @@ While the destination works on one instance, the next is read into the other of 
 
 from __future__ import annotations
 
-from struct import Struct
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
 from transfers.errors import SourceFileChanged, UnexpectedAnswer
 from transfers.wire.association import Association
 from transfers.wire.digests import Digest, Digester
-from transfers.wire.pdu import PduType
+from transfers.wire.pdu import DATA, LAST_DATA, fragment_headers, framed_command
 from transfers.wire.store_messages import StoreResponse, encode_store_request, read_store_response
 from transfers.wire.transport import MOST_BUFFERS, Buffer
 
 BUFFER_SIZE = 1_048_576
 _MOST_FRAGMENTS = MOST_BUFFERS // 2 - 1
 _HIGHEST_MESSAGE_ID = 65_535
-_HEADERS = Struct(">BxIIBB")
-"""Of a P-DATA-TF with one fragment: PDU type and length; length, context ID and control byte of the fragment."""
-_DATA, _LAST_DATA, _COMMAND, _LAST_COMMAND = 0, 2, 1, 3
 
 
 class InstanceReader(Protocol):
@@ -123,11 +119,11 @@ class FragmentBuffer:
             self.view[length] = 0
             length += 1
         count = (length - 1) // self._fragment_size
-        header = _headers(context_id, _DATA, self._fragment_size)
+        header = fragment_headers(context_id, DATA, self._fragment_size)
         framed: list[Buffer] = [header] * (2 * count)
         framed[1::2] = self._fragments[:count]
         start = count * self._fragment_size
-        framed.append(_headers(context_id, _LAST_DATA if is_last else _DATA, length - start))
+        framed.append(fragment_headers(context_id, LAST_DATA if is_last else DATA, length - start))
         framed.append(self.view[start:length])
         return framed
 
@@ -170,7 +166,7 @@ class StoreChannel:
         self._message_id = loaded.message_id = self._message_id % _HIGHEST_MESSAGE_ID + 1
         command = encode_store_request(loaded.what.sop_class_uid, loaded.what.sop_instance_uid, loaded.message_id)
         write = self._association.write
-        buffers = self._framed_command(context_id, command)
+        buffers: list[Buffer] = [*framed_command(context_id, command, self._association.fragment_size)]
         while loaded.left:
             write(buffers + loaded.buffer.framed(context_id, loaded.filled, is_last=False))
             loaded.fill()
@@ -188,16 +184,3 @@ class StoreChannel:
         if response.sop_instance_uid and response.sop_instance_uid != sent.what.sop_instance_uid:
             raise UnexpectedAnswer("The destination's answer names another SOP Instance UID than was sent.")
         return response
-
-    def _framed_command(self, context_id: int, command: bytes) -> list[Buffer]:
-        size = self._association.fragment_size
-        framed: list[Buffer] = []
-        for start in range(0, len(command), size):
-            fragment = command[start : start + size]
-            control = _LAST_COMMAND if start + size >= len(command) else _COMMAND
-            framed += [_headers(context_id, control, len(fragment)), fragment]
-        return framed
-
-
-def _headers(context_id: int, control: int, length: int) -> bytes:
-    return _HEADERS.pack(PduType.P_DATA_TF, length + 6, length + 2, context_id, control)

@@ -6,6 +6,7 @@ from struct import Struct
 
 from transfers.errors import MalformedPDU
 
+COMMAND_FIELD = 0x0100
 COMMAND_DATA_SET_TYPE = 0x0800
 NO_DATA_SET = b"\x01\x01"
 

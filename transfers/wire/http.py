@@ -1,0 +1,321 @@
+"""Requests to one HTTP service: its credentials, TLS, time-outs and bounds, and its faults as our own errors.
+
+Over `requests`, with what a destination must not decide left to us: no redirect is followed to another origin, the
+environment (proxies, .netrc) is not asked, no answer takes for ever, and a stop ends whatever is under way.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http import HTTPStatus
+from threading import Event
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote, urljoin, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import HTTPBasicAuth
+from urllib3.exceptions import HTTPError
+
+from transfers.endpoints import HttpEndpoint, TlsSettings
+from transfers.errors import (
+    AnswerCut,
+    AnswerTooLarge,
+    MalformedAnswer,
+    NotTheService,
+    RequestError,
+    RequestInterrupted,
+    RequestRefused,
+    RequestTimedOut,
+    RequestTlsFailed,
+    TlsFailed,
+)
+from transfers.wire.foreign_text import clean_text
+from transfers.wire.http_faults import fault_of_reading, fault_of_request, fault_of_status
+from transfers.wire.http_watch import Exchange, Watch, carrying, watched_pools
+from transfers.wire.tls import client_context
+
+Parameters = Mapping[str, str | int] | Sequence[tuple[str, str | int]]
+Body = bytes | Iterable[bytes]
+
+JSON_TYPES = frozenset({"application/json", "application/dicom+json", "text/json"})
+LARGEST_JSON_BYTES = 64 * 1024 * 1024
+CHUNK_BYTES = 256 * 1024
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 5
+_PATIENCE = 10
+"""How many times the time to answer an answer may take in all."""
+_PAGES_FOR_PEOPLE = frozenset({"text/html", "application/xhtml+xml"})
+
+
+class HttpAnswer:
+    """An answer whose body has not been read yet; it is given by HttpSession.open, which closes it."""
+
+    def __init__(self, response: requests.Response, exchange: Exchange) -> None:
+        self._response = response
+        self._exchange = exchange
+        self.status_code: int = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+        """Names in any case."""
+
+    @property
+    def media_type(self) -> str:
+        """In lower case, without its parameters; empty where the service does not say."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    @property
+    def says_its_length(self) -> bool:
+        """Whether an end that comes too early is noticed (RFC 9112 6.3)."""
+        return "Content-Length" in self.headers or "chunked" in self.headers.get("Transfer-Encoding", "").lower()
+
+    def chunks(self, size_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
+        """The body piece by piece; it may take as long as it likes while enough of it comes.
+
+        Raises AnswerCut where it ends before it is complete, RequestTimedOut, RequestInterrupted.
+        """
+        for chunk in self._pieces(size_bytes):
+            self._exchange.renew()
+            yield chunk
+
+    def read(self, limit_bytes: int = LARGEST_JSON_BYTES) -> bytes:
+        """The whole body. Raises AnswerTooLarge, and what `chunks` does."""
+        content = bytearray()
+        for chunk in self._pieces(CHUNK_BYTES):
+            content += chunk
+            if len(content) > limit_bytes:
+                raise AnswerTooLarge
+        return bytes(content)
+
+    def json(self, limit_bytes: int = LARGEST_JSON_BYTES) -> Any:
+        """The body as JSON, whatever it holds; None where the status says that there is none (204).
+
+        Raises NotTheService where it is of another media type, MalformedAnswer where it is no JSON, and what `read`
+        does.
+        """
+        if self.status_code == HTTPStatus.NO_CONTENT:
+            return None
+        self.expect(JSON_TYPES)
+        content = self.read(limit_bytes)
+        try:
+            return json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise MalformedAnswer("The service answered something that is no JSON, or was cut.") from error
+
+    def expect(self, media_types: Collection[str]) -> None:
+        """Raise NotTheService where the body is of another type; one that names no type may be anything."""
+        media_type = self.media_type
+        if media_type in _PAGES_FOR_PEOPLE:
+            raise NotTheService(
+                "A page for people answers, such as a login, not the service. Check the path in the URL."
+            )
+        if media_type and media_type not in media_types:
+            raise NotTheService(
+                f"The answer is of the type {clean_text(media_type)}, not {' or '.join(sorted(media_types))}. "
+                "Check the path in the URL."
+            )
+
+    def _pieces(self, size_bytes: int) -> Iterator[bytes]:
+        try:
+            yield from self._response.iter_content(size_bytes)
+        except (requests.RequestException, HTTPError, OSError) as error:
+            raise _ended(self._exchange) or fault_of_reading(error) from error
+        if ended := _ended(self._exchange):
+            raise ended
+
+
+class HttpSession:
+    """Safe for several threads. A context manager: it holds connections, and a thread that watches over them."""
+
+    def __init__(self, endpoint: HttpEndpoint, stop: Event | None = None) -> None:
+        """Raises RequestTlsFailed where a file of the TLS settings cannot be used."""
+        self.endpoint = endpoint
+        self._stop = stop or Event()
+        self._watch = Watch(self._stop)
+        self._session = requests.Session()
+        self._session.trust_env = False
+        if endpoint.username:
+            self._session.auth = HTTPBasicAuth(endpoint.username.encode(), endpoint.password.encode())
+        # Compressing costs an archive more than sending does, and what is compressed has no size that can be bounded.
+        self._session.headers["Accept-Encoding"] = "identity"
+        self._session.headers["User-Agent"] = "Tallyman"
+        adapter = _Adapter(endpoint)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, traceback: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._watch.close()
+        self._session.close()
+
+    @contextmanager
+    def open(
+        self,
+        method: str,
+        path: str,
+        *,
+        parameters: Parameters | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: Body | None = None,
+        accepted: Collection[int] = (),
+        seconds: float | None = None,
+    ) -> Iterator[HttpAnswer]:
+        """Ask, and give the answer once its head has come; the body is closed with the block.
+
+        `path` follows the endpoint's URL, percent-encoded. An answer with a status other than 2xx is an error unless
+        the status is in `accepted`. `seconds` bounds the whole exchange (ten times the time to answer, unless told
+        otherwise).
+
+        Raises RequestError.
+        """
+        exchange = self._watch.begin(seconds or _PATIENCE * self.endpoint.timeouts.dimse_seconds)
+        response: requests.Response | None = None
+        try:
+            prepared = self._prepared(method, path, parameters, headers, body)
+            response = self._answered(prepared, exchange)
+            if not (200 <= response.status_code < 300 or response.status_code in accepted):
+                raise fault_of_status(response.status_code, response.headers)
+            yield HttpAnswer(response, exchange)
+        finally:
+            self._watch.finish(exchange)
+            if response is not None:
+                response.close()
+
+    def get_json(self, path: str, *, parameters: Parameters | None = None, accept: str = "application/json") -> Any:
+        """GET, and the answer as HttpAnswer.json gives it. Raises RequestError."""
+        with self.open("GET", path, parameters=parameters, headers={"Accept": accept}) as answer:
+            return answer.json()
+
+    def post_json(self, path: str, value: Any) -> Any:
+        """POST a JSON value, and the answer as HttpAnswer.json gives it. Raises RequestError."""
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        with self.open("POST", path, headers=headers, body=json.dumps(value).encode()) as answer:
+            return answer.json()
+
+    def _prepared(
+        self,
+        method: str,
+        path: str,
+        parameters: Parameters | None,
+        headers: Mapping[str, str] | None,
+        body: Body | None,
+    ) -> requests.PreparedRequest:
+        request = requests.Request(
+            method, self.endpoint.url.rstrip("/") + path, params=parameters, headers=headers, data=body
+        )
+        try:
+            return self._session.prepare_request(request)
+        except (requests.RequestException, ValueError) as error:
+            raise fault_of_request(error, self.endpoint) from error
+
+    def _answered(self, prepared: requests.PreparedRequest, exchange: Exchange) -> requests.Response:
+        """The answer, after as many redirects as may be followed: on the same origin, and only when reading."""
+        for _ in range(_MOST_REDIRECTS):
+            response = self._sent_again_if_stale(prepared, exchange)
+            target = _redirect(response, prepared)
+            if target is None:
+                return response
+            response.close()
+            prepared.url = target
+        raise RequestRefused("The service sends us around in a circle. Set the URL to where it really is.")
+
+    def _sent_again_if_stale(self, prepared: requests.PreparedRequest, exchange: Exchange) -> requests.Response:
+        """A connection that was kept may have been closed at the other end just now, which says nothing."""
+        try:
+            return self._sent(prepared, exchange)
+        except AnswerCut:
+            if prepared.method not in _SAFE_METHODS or not exchange.is_on_used_connection:
+                raise
+        return self._sent(prepared, exchange)
+
+    def _sent(self, prepared: requests.PreparedRequest, exchange: Exchange) -> requests.Response:
+        if self._stop.is_set():
+            raise RequestInterrupted
+        timeouts = self.endpoint.timeouts
+        try:
+            with carrying(exchange):
+                return self._session.send(
+                    prepared,
+                    stream=True,
+                    allow_redirects=False,
+                    timeout=(timeouts.connect_seconds, timeouts.dimse_seconds),
+                )
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            raise _ended(exchange) or fault_of_request(error, self.endpoint) from error
+
+
+class _Adapter(HTTPAdapter):
+    """Connections that can be ended, over TLS as the endpoint has it, and not as the environment has it."""
+
+    def __init__(self, endpoint: HttpEndpoint) -> None:
+        self._tls_options = _tls_options(endpoint)
+        super().__init__(pool_connections=1, pool_maxsize=max(1, endpoint.connections))
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
+        self.poolmanager = watched_pools(num_pools=connections, maxsize=maxsize, block=block, **options)
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        where, _ = super().build_connection_pool_key_attributes(request, verify, cert)
+        return where, dict(self._tls_options) if where["scheme"] == "https" else {}
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Nothing: the context has it all."""
+
+
+def path_of(*segments: str) -> str:
+    """A path of these segments, percent-encoded.
+
+    Raises RequestRefused for a UID that a service might take for another path.
+    """
+    for segment in segments:
+        if not segment.strip(".") or "/" in segment or "%" in segment:
+            raise RequestRefused("A UID has characters that must not be put into a URL.")
+    return "".join("/" + quote(segment, safe="") for segment in segments)
+
+
+def _tls_options(endpoint: HttpEndpoint) -> dict[str, Any]:
+    if not endpoint.url.lower().startswith("https:"):
+        return {}
+    try:
+        context: ssl.SSLContext = client_context(endpoint.tls or TlsSettings())
+    except TlsFailed as error:
+        raise RequestTlsFailed(str(error)) from error
+    # urllib3 looks at the name itself where the context does not.
+    return {"ssl_context": context} | ({} if context.check_hostname else {"assert_hostname": False})
+
+
+def _redirect(response: requests.Response, prepared: requests.PreparedRequest) -> str | None:
+    """Where a redirect that may be followed leads; None where the answer is no such redirect."""
+    location = response.headers.get("Location")
+    if response.status_code not in _REDIRECTS or not location or prepared.method not in _SAFE_METHODS:
+        return None
+    here = prepared.url or ""
+    target = urljoin(here, location)
+    try:
+        return target if _origin(target) == _origin(here) else None
+    except ValueError:
+        return None
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    split = urlsplit(url)
+    port = split.port or {"http": 80, "https": 443}.get(split.scheme)
+    return split.scheme, split.hostname, port
+
+
+def _ended(exchange: Exchange) -> RequestError | None:
+    """Why it was ended on this side, where it was."""
+    if exchange.was_stopped:
+        return RequestInterrupted()
+    return RequestTimedOut("The service takes too long in all to answer.") if exchange.is_overdue else None

@@ -22,7 +22,8 @@ TransferError
 ├── ReportNotUnderstood
 ├── ListenerNotStarted
 ├── RetrievalFailed
-│   └── RetrievalRefused        RetrievalEndless     InstanceNotFound
+│   └── RetrievalRefused        RetrievalEndless     InstanceNotFound     InstanceTooLarge     NoDataSet
+├── SpoolFailed
 └── TransferStopped
 """
 
@@ -208,6 +209,27 @@ class InstanceNotFound(RetrievalFailed):
 
     code = "not_found"
     retriable = False
+
+
+class InstanceTooLarge(RetrievalFailed):
+    """The destination sent more for one instance than any encoding of what was sent takes."""
+
+    code = "instance_too_large"
+    retriable = False
+
+
+class NoDataSet(RetrievalFailed):
+    """What the destination handed over is no DICOM instance. Its log may say why."""
+
+    code = "no_data_set"
+    retriable = False
+
+
+class SpoolFailed(TransferError):
+    """What was read back could not be kept on this side to be compared. Make room in the folder of temporary files."""
+
+    code = "spool_failed"
+    retriable = True
 
 
 class CommitmentRefused(TransferError):

@@ -64,6 +64,9 @@ _OF_SEALED_AUDIT = "EXISTS (SELECT 1 FROM audit_audit WHERE id = OLD.audit_id AN
 
 GUARDS: tuple[Guard, ...] = (
     *append_only("audit_evidence", "evidence"),
+    *append_only("audit_link", "a link of the hash chain"),
+    *append_only("audit_checkpoint", "a checkpoint"),
+    *append_only("audit_checkpointhead", "what a checkpoint covers"),
     *(
         Guard(
             "audit_audit", operation, f"a sealed audit never changes: {operation} refused", "OLD.sealed_at IS NOT NULL"

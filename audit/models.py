@@ -13,6 +13,7 @@ from audit.judgements import (
     StudyVerdict,
     WasThereBefore,
 )
+from audit.links import LinkKind
 from audit.observations import EvidenceKind
 
 UID_MAXIMUM_LENGTH = 64
@@ -20,7 +21,7 @@ UID_MAXIMUM_LENGTH = 64
 
 
 def choices_of(
-    words: type[InstanceVerdict | StudyVerdict | WasThereBefore | Ground | EvidenceKind],
+    words: type[InstanceVerdict | StudyVerdict | WasThereBefore | Ground | EvidenceKind | LinkKind],
 ) -> list[tuple[str, str]]:
     return [(word.value, word.value) for word in words]
 
@@ -128,3 +129,49 @@ class Evidence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} (round {self.round})"
+
+
+class Link(models.Model):
+    """One link of an audit's hash chain. Written once, like the evidence: see `audit.links`."""
+
+    audit = models.ForeignKey(Audit, on_delete=models.PROTECT, related_name="links", db_index=False)
+    position = models.PositiveIntegerField()
+    """From 0; with the audit, it is the index of these rows."""
+    kind = models.CharField(max_length=20, choices=choices_of(LinkKind))
+    at = models.DateTimeField()
+    detail = models.TextField()
+    """Canonical JSON, as text: what a database makes of a JSON column is not what was hashed."""
+    content_sha256 = models.CharField(max_length=64, blank=True)
+    sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["audit", "position"], name="link_position_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} ({self.position})"
+
+
+class Checkpoint(models.Model):
+    """What joins the chains of all audits, once a day: the heads of those that were written to, and the one before."""
+
+    day = models.DateField(unique=True)
+    """In UTC: it covers what was written up to its end, and was not covered before."""
+    at = models.DateTimeField()
+    heads = models.PositiveIntegerField()
+    """How many audits it covers."""
+    content_sha256 = models.CharField(max_length=64)
+    sha256 = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return f"{self.day}"
+
+
+class CheckpointHead(models.Model):
+    """The last link that an audit had at a checkpoint, and its digest then."""
+
+    checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="covered")
+    link = models.OneToOneField(Link, on_delete=models.PROTECT, related_name="checkpoint")
+    sha256 = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return self.sha256

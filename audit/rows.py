@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
+from audit.canonical import LinesDigest, canonical, canonical_instant
 from audit.entries import StudyManifest
 from audit.escaping import without_nul
 from audit.judgements import Ground, InstanceVerdict, WasThereBefore
 from audit.models import Audit
+from audit.row_lines import MANIFEST_COLUMNS, evidence_line, manifest_line
+from audit.runs import runs_of
 
 
 class EvidenceRow(NamedTuple):
@@ -23,21 +27,6 @@ class EvidenceRow(NamedTuple):
     detail: Mapping[str, Any]
 
 
-_MANIFEST_COLUMNS = (
-    "position",
-    "sop_instance_uid",
-    "sop_class_uid",
-    "series_instance_uid",
-    "transfer_syntax_uid",
-    "data_set_size",
-    "path",
-    "member",
-    "data_set_offset",
-    "modified_ns",
-    "file_size",
-    "notes",
-    "is_conflicting",
-)
 _FOUND_COLUMNS = ("sha256", "was_there_before")
 _OPEN_COLUMNS = ("verdict", "ground", "is_contradiction")
 _OPEN = (InstanceVerdict.PENDING.value, Ground.NOT_ASKED.value, False)
@@ -48,9 +37,11 @@ def _insert(table: str, columns: Iterable[str]) -> str:
     return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})"  # noqa: S608
 
 
-_INSERT_EVIDENCE = _insert("audit_evidence", EvidenceRow._fields)
-_INSERT_INSTANCE = _insert("audit_instanceaudit", ("audit_id", *_MANIFEST_COLUMNS, *_FOUND_COLUMNS, *_OPEN_COLUMNS))
-_COPIED = ", ".join((*_MANIFEST_COLUMNS, *_FOUND_COLUMNS))
+_INSERT_EVIDENCE = _insert("audit_evidence", ("id", *EvidenceRow._fields))
+_INSERT_INSTANCE = _insert(
+    "audit_instanceaudit", ("audit_id", "id", *MANIFEST_COLUMNS, *_FOUND_COLUMNS, *_OPEN_COLUMNS)
+)
+_COPIED = ", ".join((*MANIFEST_COLUMNS, *_FOUND_COLUMNS))
 _COPY_INSTANCES = (
     f"INSERT INTO audit_instanceaudit (audit_id, {_COPIED}, {', '.join(_OPEN_COLUMNS)}) "  # noqa: S608
     f"SELECT %s, {_COPIED}, %s, %s, %s FROM audit_instanceaudit WHERE audit_id = %s ORDER BY position"
@@ -58,34 +49,33 @@ _COPY_INSTANCES = (
 _WRITE_DIGEST = "UPDATE audit_instanceaudit SET sha256 = %s WHERE id = %s"
 
 
-def insert_instances(audit: Audit, study: StudyManifest) -> None:
-    """A row for each entry of the manifest, in its order."""
+def insert_instances(audit: Audit, study: StudyManifest) -> str:
+    """A row for each entry of the manifest, in its order; returns the digest of their lines (`audit.row_lines`)."""
+    digest = LinesDigest()
     found = ("", WasThereBefore.UNKNOWN.value)
+    values = []
     with connection.cursor() as cursor:
-        cursor.executemany(
-            _INSERT_INSTANCE,
-            [
-                (
-                    audit.pk,
-                    position,
-                    entry.sop_instance_uid,
-                    entry.sop_class_uid,
-                    entry.series_instance_uid,
-                    entry.transfer_syntax_uid,
-                    entry.data_set_size,
-                    entry.path,
-                    entry.member,
-                    entry.data_set_offset,
-                    entry.modified_ns,
-                    entry.file_size,
-                    json.dumps(entry.notes),
-                    entry.sop_instance_uid in study.conflicts,
-                    *found,
-                    *_OPEN,
-                )
-                for position, entry in enumerate(study.entries)
-            ],
-        )
+        pks = _next_ids(cursor, "audit_instanceaudit", len(study.entries))
+        for position, (pk, entry) in enumerate(zip(pks, study.entries, strict=True)):
+            row = (
+                pk,
+                position,
+                entry.sop_instance_uid,
+                entry.sop_class_uid,
+                entry.series_instance_uid,
+                entry.transfer_syntax_uid,
+                entry.data_set_size,
+                entry.path,
+                entry.member,
+                entry.data_set_offset,
+                entry.modified_ns,
+                entry.file_size,
+            )
+            is_conflicting = entry.sop_instance_uid in study.conflicts
+            digest.add([manifest_line(*row, entry.notes, is_conflicting)])
+            values.append((audit.pk, *row, json.dumps(entry.notes), is_conflicting, *found, *_OPEN))
+        cursor.executemany(_INSERT_INSTANCE, values)
+    return digest.hexdigest()
 
 
 def copy_instances(before: Audit, audit: Audit) -> None:
@@ -94,31 +84,46 @@ def copy_instances(before: Audit, audit: Audit) -> None:
         cursor.execute(_COPY_INSTANCES, (audit.pk, *_OPEN, before.pk))
 
 
-def insert_evidence(rows: Iterable[EvidenceRow]) -> None:
-    as_stored = _as_text if connection.vendor == "sqlite" else _as_it_is
+class Batch(NamedTuple):
+    """Evidence that was written at once."""
+
+    runs: list[list[int]]
+    """The ids of its rows: see `audit.runs`."""
+    sha256: str
+    """Of its lines: see `audit.row_lines`."""
+
+
+def insert_evidence(rows: Sequence[EvidenceRow]) -> Batch:
+    """Write them, for whoever holds the audit's row: so the ids of its evidence ascend in the order of its links."""
+    is_text = connection.vendor == "sqlite"
+    values, lines = [], []
     with connection.cursor() as cursor:
-        cursor.executemany(
-            _INSERT_EVIDENCE,
-            [(row.instance_id, row.kind, row.round, as_stored(row.at), _as_json(row.detail)) for row in rows],
-        )
+        pks = _next_ids(cursor, "audit_evidence", len(rows))
+        for pk, (instance_pk, kind, of_round, at, detail) in zip(pks, rows, strict=True):
+            instant, text = canonical_instant(at), _as_json(detail)
+            lines.append(evidence_line(pk, instance_pk, kind, of_round, instant, text))
+            values.append((pk, instance_pk, kind, of_round, instant if is_text else at, text))
+        cursor.executemany(_INSERT_EVIDENCE, values)
+    return Batch(runs_of(pks), LinesDigest(lines).hexdigest())
 
 
-def _as_text(at: datetime) -> str:
-    """As Django keeps instants in SQLite: UTC, without saying so."""
-    return at.astimezone(UTC).isoformat(" ", "microseconds")[:26]
-
-
-def _as_it_is(at: datetime) -> datetime:
-    return at
-
-
-_encode = json.JSONEncoder(check_circular=False).encode
+def _next_ids(cursor: CursorWrapper, table: str, count: int) -> Sequence[int]:
+    """Ids for rows that are about to be written; on SQLite nobody else writes until the transaction ends."""
+    if connection.vendor == "sqlite":
+        cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [table])
+        last = (cursor.fetchone() or (0,))[0]
+        return range(last + 1, last + 1 + count)
+    cursor.execute(
+        "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+        [table, count],
+    )
+    return sorted(pk for (pk,) in cursor.fetchall())
 
 
 def _as_json(detail: Mapping[str, Any]) -> str:
     """Nothing that a peer says may keep evidence from being written."""
-    text = _encode(detail)
-    return _encode(without_nul(dict(detail))) if "\\u0000" in text else text
+    text = canonical(detail)
+    return canonical(without_nul(dict(detail))) if "\\u0000" in text else text
 
 
 def write_digests(digests: Mapping[int, str]) -> None:

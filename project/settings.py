@@ -16,6 +16,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
 
+YES, NO = frozenset({"yes", "true", "1", "on"}), frozenset({"no", "false", "0", "off"})
+
 
 def secret(name: str) -> str:
     """The value of the variable, or the content of the file that the variable's name with _FILE gives; else nothing."""
@@ -55,6 +57,14 @@ def whole_number(name: str, default: int, minimum: int, maximum: int) -> int:
     return int(text)
 
 
+def yes_or_no(name: str) -> bool:
+    """A choice from the environment; nothing means no."""
+    text = (env.str(name, default="") or "no").lower()
+    if text not in YES | NO:
+        raise ImproperlyConfigured(f"{name} must be yes or no, not “{text}”.")
+    return text in YES
+
+
 def temporary_folder(data_folder: Path) -> str:
     """Where what is being received lies for a moment: on the disk that has room for studies, and not for others."""
     folder = data_folder / "temporary"
@@ -92,6 +102,14 @@ WORKER_CONCURRENCY = whole_number("WORKER_CONCURRENCY", 3, 1, 64)
 """How many transfers, and batches being read, run side by side in one worker."""
 IMPORT_ROOTS = [str(Path(root).expanduser().resolve()) for root in env.list("IMPORT_ROOTS", default=[])]
 """Folders that the browser and the API may send from."""
+DICOM_PORT = whole_number("DICOM_PORT", 11_112, 1, 65_535)
+"""Where archives bring their reports on storage commitment to."""
+LISTENER_HOST = env.str("LISTENER_HOST", default="") or "0.0.0.0"  # noqa: S104 archives are on other machines
+LISTENER_LENIENT = yes_or_no("LISTENER_LENIENT")
+"""Whether associations of AE titles that belong to no destination are taken too; what they report proves nothing."""
+LISTENER_TLS_CERTIFICATE = env.str("LISTENER_TLS_CERTIFICATE", default="")
+LISTENER_TLS_KEY = env.str("LISTENER_TLS_KEY", default="")
+LISTENER_TLS_CA = env.str("LISTENER_TLS_CA", default="")
 UPLOAD_QUOTA_BYTES = whole_number("UPLOAD_QUOTA_GB", 20, 1, 100_000) * 1_000_000_000
 """Of what one user has uploaded and what is kept of it."""
 UPLOAD_DIR = DATA_DIR / "uploads"

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.peers.process import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -22,6 +24,8 @@ class Shell:
         self.environment = os.environ | {
             "DJANGO_SETTINGS_MODULE": "project.settings",
             "TALLYMAN_DATA_DIR": str(data_folder),
+            "DICOM_PORT": str(free_port()),
+            "LISTENER_HOST": "127.0.0.1",
         }
         self._started: list[subprocess.Popen[str]] = []
 

@@ -25,7 +25,7 @@ def variables_read() -> Iterator[str]:
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name("env")), args=[ast.Constant(str(name)), *_]):
                 yield name
-            case ast.Call(func=ast.Name("whole_number"), args=[ast.Constant(str(name)), *_]):
+            case ast.Call(func=ast.Name("whole_number" | "yes_or_no"), args=[ast.Constant(str(name)), *_]):
                 yield name
             case ast.Call(func=ast.Name("secret"), args=[ast.Constant(str(name))]):
                 yield from (name, f"{name}_FILE")
@@ -51,7 +51,7 @@ def test_every_variable_that_is_read_is_explained_and_no_other() -> None:
     files = re.findall(r"`(\w+_FILE)`", section("Environment"))
 
     assert sorted(table + files) == sorted(set(variables_read()))
-    assert len(set(variables_read())) == 13
+    assert len(set(variables_read())) == 19
 
 
 def test_every_make_target_is_explained_and_no_other() -> None:

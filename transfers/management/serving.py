@@ -14,7 +14,9 @@ from threading import Timer
 import uvicorn
 from channels.routing import get_default_application
 
+from transfers.errors import ListenerNotStarted
 from transfers.exit_codes import ExitCode
+from transfers.listener import describe, make_listener
 from transfers.management.base import wrong_usage
 from transfers.worker import TransferWorker, keep_running
 
@@ -44,6 +46,26 @@ def address_of(listening: socket.socket) -> str:
     """As a browser takes it."""
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextmanager
+def reports_taken(say: Callable[[str], object], warn: Callable[[str], object]) -> Iterator[None]:
+    """With the DICOM listener; without it, where it cannot be started: a process of ours may be what has the port."""
+    listener = make_listener()
+    try:
+        listener.start()
+    except ListenerNotStarted as error:
+        warn(
+            f"Warning: {error} Unless it is a listener of this installation (`manage.py run_listener`), what archives "
+            "report on storage commitment does not arrive."
+        )
+        yield
+        return
+    say(describe(listener))
+    try:
+        yield
+    finally:
+        listener.stop()
 
 
 def serve(listening: socket.socket, announce: Callable[[], None]) -> None:

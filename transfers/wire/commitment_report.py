@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias, Union
 from pydicom.uid import ImplicitVRLittleEndian
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_16, EXPLICIT_VR_LENGTH_32
 
+from audit.uids import UnsafeUid, uid_of
 from transfers.errors import ReportNotUnderstood
 from transfers.wire.foreign_text import uid_text
 
@@ -91,11 +92,23 @@ def read_report(event_type_id: int | None, information: bytes, transfer_syntax: 
     if not _SEQUENCES & elements.keys():
         raise ReportNotUnderstood("A report lists neither what is committed nor what has failed (PS3.4 table J.3-2).")
     return CommitmentReport(
-        transaction_uid=_uid_of(elements, _TRANSACTION_UID),
+        transaction_uid=_transaction_uid(elements),
         event_type_id=event_type_id,
         committed=tuple(_committed(item) for item in _sequence(elements, _REFERENCED_SOP_SEQUENCE)),
         failed=tuple(_failed(item) for item in _sequence(elements, _FAILED_SOP_SEQUENCE)),
     )
+
+
+def _transaction_uid(elements: _Elements) -> str:
+    """It is looked for in the database, so it has to be one."""
+    value = elements.get(_TRANSACTION_UID, b"")
+    try:
+        uid = uid_of(value.strip(b"\0 ")) if isinstance(value, bytes) else ""
+    except UnsafeUid as error:
+        raise ReportNotUnderstood(f"A report has a Transaction UID that {error}. It was not used.") from error
+    if not uid:
+        raise ReportNotUnderstood("A report has no Transaction UID; it was not used.")
+    return uid
 
 
 def _committed(item: _Elements) -> Reference:

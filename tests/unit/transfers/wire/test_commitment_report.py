@@ -160,6 +160,8 @@ NOT_UNDERSTOOD = {
     "empty": b"",
     "no transaction": encoded(Dataset(), ExplicitVRLittleEndian),
     "transaction empty": with_element(0x00081195, "UI", ""),
+    "transaction too long": with_element(0x00081195, "UI", "1." * 40),
+    "transaction with a wildcard": with_element(0x00081195, "LO", "1.2.*"),
     "transaction is a sequence": with_element(0x00081195, "SQ", [Dataset()]),
     "list is a text": with_element(0x00081199, "LO", "1.2.3"),
     "list is bytes": with_element(0x00081199, "LO", "x").replace(b"LO\2\0x ", b"UN\0\0\2\0\0\0x "),

@@ -29,7 +29,7 @@ from audit.verdicts import judge_instance, judge_study
 from transfers.errors import AssociationError, SourceError, TransferError
 from transfers.exit_codes import WORST_FIRST, ExitCode, exit_code_of
 from transfers.management import commands
-from transfers.probes import absence, c_find
+from transfers.probes import absence, presence
 from transfers.states import BATCH_TRANSITIONS, TRANSITIONS, BatchState, State
 
 ROOT = Path(__file__).parents[2]
@@ -166,7 +166,7 @@ def test_every_error_is_explained_and_said_to_be_retriable_or_not() -> None:
 def test_every_reason_for_not_concluding_presence_is_explained() -> None:
     explained = {word(row["code"]) for row in table("c-find.md", "code", "what it means")}
 
-    assert explained == {code for module in (absence, c_find) for code in codes_in(getsource(module))}
+    assert explained == {code for module in (absence, presence) for code in codes_in(getsource(module))}
 
 
 def codes_in(source: str) -> set[str]:

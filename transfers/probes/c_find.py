@@ -1,188 +1,83 @@
-"""Presence by C-FIND: Study Root, IMAGE level, series by series, over an association of its own (PS3.4 C.6.2)."""
+"""Presence by C-FIND: Study Root, IMAGE level, over an association of its own (PS3.4 C.6.2)."""
 
 from __future__ import annotations
 
-import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from contextlib import contextmanager
 
-from audit.entries import ManifestEntry
-from audit.observations import EvidenceKind, Observation, Occurrence
-from transfers.endpoints import Timeouts
-from transfers.errors import ListingFailed
-from transfers.probes.absence import Conclusion, Rules
-from transfers.probes.base import Listing, ProbeContext
-from transfers.probes.controls import blindness_question, invention_question
-from transfers.probes.findings import Findings, SeriesFindings, series_of
-from transfers.probes.inquiry import Inquiry, Pauses
-from transfers.wire.dimse import ListBounds
+from transfers.endpoints import DicomEndpoint
+from transfers.errors import (
+    AssociationRejected,
+    AssociationTimedOut,
+    ListingEndless,
+    ListingFailed,
+    TransferError,
+)
+from transfers.probes.base import ProbeContext
+from transfers.probes.presence import PresenceProbe
+from transfers.wire.association import Association
+from transfers.wire.dimse import FIND_CONTEXT, ListBounds, find, find_context
+from transfers.wire.identifiers import Query, Row
 from transfers.wire.stopping import interruption_by
-
-_INVENTS = Conclusion(
-    EvidenceKind.PROBE_FAILED,
-    "The destination says that it holds a SOP Instance UID made up a moment ago: nothing that it lists proves anything",
-    "invents",
-)
+from transfers.wire.waiting import Interruption
 
 
-_UNCONTROLLED = Conclusion(
-    EvidenceKind.PROBE_FAILED,
-    "Not listed, but found by asking for it; whether the destination says yes to anything could not be found out",
-    "not_controlled",
-)
-
-
-class CFindProbe:
-    """Asks what the destination lists; `absence` has the rules by which an instance counts as absent."""
+class CFindProbe(PresenceProbe):
+    """Asks a DICOM archive for its lists."""
 
     key = "c-find"
 
-    def list_present(self, entries: Sequence[ManifestEntry], context: ProbeContext) -> Listing:
-        """As Probe promises. An instance listed under another study or series is `unknown`."""
-        findings = Findings(entries)
-        rules = Rules(findings, empty_lists_suffice=True)
-        search = _Search(findings, rules, context, retry_seconds=context.preflight_retry_seconds)
-        occurrences = tuple(search.run())
-        uids = {entry.sop_instance_uid for entry in entries}
-        if search.peer_invents:
-            return Listing(frozenset(), frozenset(uids), occurrences)
-        present = frozenset(uid for uid in uids if findings.is_present(uid))
-        unknown = frozenset(uid for uid in uids - present if search.conclude(uid).kind is not EvidenceKind.ABSENT)
-        return Listing(present, unknown, occurrences)
-
-    def verify(self, entries: Sequence[ManifestEntry], context: ProbeContext) -> Iterator[Observation | Occurrence]:
-        """As Probe promises."""
-        findings = Findings(entries)
-        rules = Rules(findings, may_settle=context.may_settle, settle_seconds=context.settle_seconds)
-        search = _Search(findings, rules, context, retry_seconds=context.retry_seconds)
-        yield from search.run()
-        at = datetime.now(UTC)
-        for sop_instance_uid in findings.entries:
-            conclusion = search.conclude(sop_instance_uid)
-            yield Observation(sop_instance_uid, conclusion.kind, at, _detail(sop_instance_uid, conclusion, findings))
+    @contextmanager
+    def line(self, context: ProbeContext, bounds: ListBounds) -> Iterator[FindLine]:
+        assert isinstance(context.endpoint, DicomEndpoint), "C-FIND is for DICOM destinations"
+        with interruption_by(context.stop) as interruption:
+            yield FindLine(context.endpoint, bounds, interruption)
 
 
-class _Search:
-    """Asks until the rules can conclude, or until nothing more can be asked."""
+class FindLine:
+    """As Line promises."""
 
-    def __init__(self, findings: Findings, rules: Rules, context: ProbeContext, *, retry_seconds: float) -> None:
-        self._findings = findings
-        self._rules = rules
-        self._context = context
-        self._retry_seconds = retry_seconds
-        self._is_controlled = False
-        self.peer_invents = False
+    medium = "association"
+    service = "Study Root FIND"
 
-    def conclude(self, sop_instance_uid: str) -> Conclusion:
-        if self.peer_invents:
-            return _INVENTS
-        if not self._is_controlled and sop_instance_uid in self._findings.found_directly:
-            return _UNCONTROLLED
-        return self._rules.conclude(sop_instance_uid)
+    def __init__(self, endpoint: DicomEndpoint, bounds: ListBounds, interruption: Interruption) -> None:
+        self._endpoint = endpoint
+        self._bounds = bounds
+        self._interruption = interruption
+        self._association: Association | None = None
 
-    def run(self) -> Iterator[Occurrence]:
-        findings, context = self._findings, self._context
-        yield _occurred("probe_started", instances=len(findings.entries), series=len(findings.series))
-        bounds = _bounds(len(findings.entries), context.endpoint.timeouts)
-        with (
-            interruption_by(context.stop) as interruption,
-            Inquiry(context.endpoint, bounds, context.stop, interruption, self._retry_seconds) as inquiry,
-        ):
-            yield from self._list(inquiry, list(findings.series.values()))
-            yield from self._settle(inquiry)
-            if not self.peer_invents:
-                yield from self._ask_directly(inquiry)
-                self._ask_for_counts(inquiry)
-                self._control_bare_rows(inquiry)
-                self._control(inquiry)
-            yield from inquiry.take_occurrences()
+    def open(self) -> None:
+        association = Association.open(self._endpoint, [FIND_CONTEXT], self._interruption)
+        try:
+            find_context(association)
+        except TransferError:
+            association.release()
+            raise
+        self._association = association
 
-    def _settle(self, inquiry: Inquiry) -> Iterator[Occurrence]:
-        """List again what may yet show up, until all is there or has had its time."""
-        pauses = Pauses(self._context.stop)
-        last_seconds = 0.0
-        while not self.peer_invents and (unsettled := self._rules.unsettled()):
-            # A list that takes long is not asked for all the time, and the last one comes as soon as it may.
-            pauses.pause(at_least=last_seconds, at_most=self._rules.settled_at() - time.monotonic())
-            asked_at = time.monotonic()
-            yield from self._list(inquiry, unsettled)
-            last_seconds = time.monotonic() - asked_at
+    def ask(self, query: Query) -> Iterator[Row]:
+        assert self._association is not None, "it is not open"
+        return find(self._association, query, self._bounds)
 
-    def _list(self, inquiry: Inquiry, series: Sequence[SeriesFindings]) -> Iterator[Occurrence]:
-        asked_at = time.monotonic()
-        for answer in inquiry.ask([each.query for each in series], self._findings.is_open):
-            self._findings.take(answer)
-        self._control(inquiry)
-        yield from inquiry.take_occurrences()
-        yield from _failures(series)
-        finished = sum(each.is_listed for each in series)
-        if finished:
-            missing, seconds = len(self._findings.missing), round(time.monotonic() - asked_at, 3)
-            yield _occurred("list_finished", series=finished, missing=missing, seconds=seconds)
+    def ask_for_copies(self, sop_instance_uids: Sequence[str]) -> Iterator[Row]:  # noqa: ARG002 it does not tell
+        return iter(())
 
-    def _control(self, inquiry: Inquiry) -> None:
-        """Ask the control question where it has no answer yet; once, since a list does not depend on it."""
-        if self._is_controlled or not self._findings.series:
-            return
-        question = invention_question(next(iter(self._findings.series)))
-        answer = inquiry.ask_once(question)
-        self._is_controlled = answer.is_finished
-        self.peer_invents = answer.names(question.sop_instance_uid)
+    def is_lost_by(self, error: TransferError) -> bool:
+        return not isinstance(error, ListingFailed) or isinstance(error, ListingEndless)
 
-    def _ask_directly(self, inquiry: Inquiry) -> Iterator[Occurrence]:
-        questions = self._rules.direct_questions()
-        if not questions:
-            return
-        for answer in inquiry.ask(questions):
-            self._findings.take(answer)
-        found = len(self._findings.found_directly)
-        yield _occurred("asked_directly", questions=len(questions), found=found)
+    def name_of_failure(self, error: TransferError) -> str:
+        if isinstance(error, AssociationRejected):
+            return "association_rejected"
+        if isinstance(error, AssociationTimedOut):
+            return "association_timed_out"
+        return "association_failed"
 
-    def _ask_for_counts(self, inquiry: Inquiry) -> None:
-        for question in self._rules.count_questions():
-            self._findings.take(inquiry.ask_once(question))
+    def close(self) -> None:
+        if self._association is not None:
+            self._association.release()
+            self._association = None
 
-    def _control_bare_rows(self, inquiry: Inquiry) -> None:
-        """Rows that do not say where count only if the destination is seen to look where it was asked."""
-        bare = self._findings.bare
-        if not bare:
-            return
-        answer = inquiry.ask_once(blindness_question(min(bare)))
-        if answer.rows or not (answer.is_finished or isinstance(answer.error, ListingFailed)):
-            self._findings.disown_bare_rows()
-
-
-def _failures(series: Sequence[SeriesFindings]) -> Iterator[Occurrence]:
-    """One occurrence for each way in which lists failed."""
-    errors = {each.error.code: each.error for each in series if each.error is not None}
-    counts = Counter(each.error.code for each in series if each.error is not None)
-    for code, error in errors.items():
-        yield _occurred("list_failed", series=counts[code], code=code, reason=str(error))
-
-
-def _bounds(instances: int, timeouts: Timeouts) -> ListBounds:
-    """Generous: a destination may be slow, and may list more than was asked for, but not for ever."""
-    rows = 10 * instances + 10_000
-    return ListBounds(rows=rows, seconds=10 * timeouts.dimse_seconds + rows / 100)
-
-
-def _detail(sop_instance_uid: str, conclusion: Conclusion, findings: Findings) -> dict[str, Any]:
-    detail: dict[str, Any] = {"reason": conclusion.reason}
-    if conclusion.code:
-        detail["code"] = conclusion.code
-    series = findings.series.get(series_of(findings.entries[sop_instance_uid]))
-    if series is not None:
-        detail["lists"] = series.finished_lists
-        detail["seconds"] = round(max(0.0, series.last_asked_at - series.first_ended_at), 3)
-        detail["direct_question"] = findings.direct_answer(sop_instance_uid)
-    if place := findings.elsewhere.get(sop_instance_uid):
-        detail["listed_under"] = place._asdict()
-    if sop_class_uid := findings.other_class.get(sop_instance_uid):
-        detail["listed_sop_class_uid"] = sop_class_uid
-    return detail
-
-
-def _occurred(name: str, **detail: Any) -> Occurrence:
-    return Occurrence(name, datetime.now(UTC), detail)
+    def abort(self) -> None:
+        if self._association is not None:
+            self._association.abort()
+            self._association = None

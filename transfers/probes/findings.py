@@ -6,7 +6,7 @@ anything else are ignored, rows that come twice count once, and an answer that b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -83,6 +83,8 @@ class Findings:
         self.answered_with_others: set[str] = set()
         """Asked for directly, and the answer was about other instances."""
         self.direct_errors: dict[str, TransferError] = {}
+        self._copies: dict[str, set[str]] = {}
+        """By SOP Instance UID, which copies the destination told of."""
         self._listed: set[str] = set()
         self._identified: set[str] = set()
         """Named by a row that gives study and series."""
@@ -111,11 +113,18 @@ class Findings:
             return "not-found"
         return "failed" if sop_instance_uid in self.direct_errors else "not-asked"
 
+    def copies(self, sop_instance_uid: str) -> int:
+        """How many of it the destination said that it holds, in any place; 0 where it does not tell them apart."""
+        return len(self._copies.get(sop_instance_uid, ()))
+
+    @property
+    def askable(self) -> list[str]:
+        return [uid for series in self.series.values() for uid in series.wanted]
+
     @property
     def missing(self) -> list[str]:
         """Those that it named nowhere, in the order of the entries."""
-        askable = (uid for series in self.series.values() for uid in series.wanted)
-        return [uid for uid in askable if uid not in self.elsewhere and not self.is_present(uid)]
+        return [uid for uid in self.askable if uid not in self.elsewhere and not self.is_present(uid)]
 
     def is_open(self, query: Query) -> bool:
         """Whether something that a list of these instances may name was named nowhere."""
@@ -137,6 +146,17 @@ class Findings:
             self._take_direct(answer)
         else:
             self._take_list(answer)
+
+    def take_copies(self, rows: Iterable[Row]) -> None:
+        """Take in where else instances are; it makes none present."""
+        for row in rows:
+            entry = self.entries.get(row.sop_instance_uid)
+            if entry is None:
+                continue
+            self._count_copy(row)
+            place = SeriesKey(row.study_instance_uid, row.series_instance_uid)
+            if place != series_of(entry):
+                self.elsewhere.setdefault(entry.sop_instance_uid, place)
 
     def disown_bare_rows(self) -> None:
         """Take back what rows without study and series said: the destination ignores what it is asked for."""
@@ -182,6 +202,7 @@ class Findings:
             entry = self.entries.get(row.sop_instance_uid)
             if entry is None or entry.sop_instance_uid in self.unaskable:
                 continue
+            self._count_copy(row)
             place = _place_of(row, answer.query)
             if place != series_of(entry):
                 self.elsewhere.setdefault(entry.sop_instance_uid, place)
@@ -192,6 +213,10 @@ class Findings:
                 self.other_class[entry.sop_instance_uid] = row.sop_class_uid
             named.add(entry.sop_instance_uid)
         return named
+
+    def _count_copy(self, row: Row) -> None:
+        if row.copy_id:
+            self._copies.setdefault(row.sop_instance_uid, set()).add(row.copy_id)
 
 
 def series_of(entry: ManifestEntry) -> SeriesKey:

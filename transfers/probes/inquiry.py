@@ -1,4 +1,4 @@
-"""Questions put to a destination one after another, over an association of their own that is opened again when lost."""
+"""Questions put to a destination one after another, over a line of their own that is opened again when lost."""
 
 from __future__ import annotations
 
@@ -10,25 +10,21 @@ from types import TracebackType
 from typing import Any, Self
 
 from audit.observations import Occurrence
-from transfers.endpoints import DicomEndpoint
 from transfers.errors import (
-    AssociationError,
     AssociationInterrupted,
-    AssociationRejected,
-    AssociationTimedOut,
     ListingEndless,
-    ListingFailed,
+    RequestInterrupted,
+    ServiceBusy,
     TransferError,
     TransferStopped,
 )
 from transfers.probes.answers import Answer
-from transfers.wire.association import Association
-from transfers.wire.dimse import FIND_CONTEXT, ListBounds, find, find_context
+from transfers.probes.lines import Line
 from transfers.wire.identifiers import Query, Row
-from transfers.wire.waiting import Interruption
 
 MOST_LOSSES = 3
-"""Associations lost in a row after which the others wait for the next try."""
+"""Lines lost in a row after which the others wait for the next try."""
+_INTERRUPTIONS = (AssociationInterrupted, RequestInterrupted, TransferStopped)
 _STOPPED = "The transfer was stopped before the destination was asked."
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 2.0
@@ -52,17 +48,13 @@ class Pauses:
 
 
 class Inquiry:
-    """A context manager: its association is released when the block ends, aborted when the block raises."""
+    """A context manager: its line is closed when the block ends, aborted when the block raises or all is stopped."""
 
-    def __init__(
-        self, endpoint: DicomEndpoint, bounds: ListBounds, stop: Event, interruption: Interruption, retry_seconds: float
-    ) -> None:
-        self._endpoint = endpoint
-        self._bounds = bounds
+    def __init__(self, line: Line, stop: Event, retry_seconds: float) -> None:
+        self._line = line
         self._stop = stop
-        self._interruption = interruption
         self._retry_seconds = retry_seconds
-        self._association: Association | None = None
+        self._is_open = False
         self._opened = 0
         self._losses = 0
         self._barrier: TransferError | None = None
@@ -73,11 +65,12 @@ class Inquiry:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, traceback: TracebackType | None) -> None:
-        if self._association is not None:
-            if kind is None and not self._stop.is_set():
-                self._association.release()
-            else:
-                self._association.abort()
+        if not self._is_open:
+            return
+        if kind is None and not self._stop.is_set():
+            self._line.close()
+        else:
+            self._line.abort()
 
     def ask(self, queries: Sequence[Query], is_open: Callable[[Query], bool] = _always) -> Iterator[Answer]:
         """Yield an answer to each question, and another one each time that it is asked again.
@@ -91,10 +84,12 @@ class Inquiry:
         while pending:
             failed: list[Query] = []
             held_back: list[Query] = []
+            asked_to_wait = 0.0
             for query in pending:
                 again = held_back if self._barrier is not None else failed
                 answer = self._answer(query)
                 yield answer
+                asked_to_wait = max(asked_to_wait, _asked_to_wait(answer.error))
                 if answer.may_pass and is_open(query):
                     again.append(query)
             now = time.monotonic()
@@ -102,12 +97,19 @@ class Inquiry:
             pending = held_back + failed
             if not pending or now >= retry_until or self._stop.is_set():
                 return
-            pauses.pause(at_most=retry_until - now)
+            pauses.pause(at_least=asked_to_wait, at_most=retry_until - now)
             self._lift_barrier()
 
     def ask_once(self, query: Query) -> Answer:
         """The answer to one question that is not worth waiting for."""
         return self._answer(query)
+
+    def ask_for_copies(self, sop_instance_uids: Sequence[str]) -> tuple[Row, ...]:
+        """Every copy of these instances that the destination tells of; nothing where something goes wrong."""
+        rows: list[Row] = []
+        if not self._stop.is_set() and self._barrier is None:
+            self._read(lambda: self._line.ask_for_copies(sop_instance_uids), rows)
+        return tuple(rows)
 
     def take_occurrences(self) -> Iterator[Occurrence]:
         """What happened to the association since the last time."""
@@ -119,62 +121,57 @@ class Inquiry:
         rows: list[Row] = []
         error = TransferStopped(_STOPPED) if self._stop.is_set() else self._barrier
         if error is None:
-            error = self._read(query, rows)
+            error = self._read(lambda: self._line.ask(query), rows)
         return Answer(query, tuple(rows), error, asked_at, time.monotonic())
 
-    def _read(self, query: Query, rows: list[Row]) -> TransferError | None:
+    def _read(self, ask: Callable[[], Iterator[Row]], rows: list[Row]) -> TransferError | None:
         """Ask, and add what comes to the rows; returns what went wrong."""
         try:
-            association = self._association or self._open()
-        except AssociationError as error:
+            self._open()
+        except TransferError as error:
             return self._not_opened(error)
         try:
-            for row in find(association, query, self._bounds):
+            for row in ask():
                 rows.append(row)
                 if self._stop.is_set():
-                    raise AssociationInterrupted
-        except ListingEndless as error:
-            self._drop(association)
-            return error
-        except ListingFailed as error:
-            return error
-        except AssociationError as error:
-            self._drop(association)
-            return self._lost(error)
+                    raise TransferStopped(_STOPPED)
+        except TransferError as error:
+            return self._broken_off(error)
         self._losses = 0
         return None
 
-    def _open(self) -> Association:
-        association = Association.open(self._endpoint, [FIND_CONTEXT], self._interruption)
-        try:
-            find_context(association)
-        except AssociationError:
-            association.release()
-            raise
+    def _open(self) -> None:
+        if self._is_open:
+            return
+        self._line.open()
+        self._is_open = True
         self._opened += 1
-        self._occurred("association_opened", asked="Study Root FIND")
-        self._association = association
-        return association
+        self._occurred(f"{self._line.medium}_opened", asked=self._line.service)
 
-    def _drop(self, association: Association) -> None:
-        association.abort()
-        self._association = None
-
-    def _not_opened(self, error: AssociationError) -> TransferError:
-        if isinstance(error, AssociationInterrupted):
+    def _not_opened(self, error: TransferError) -> TransferError:
+        if isinstance(error, _INTERRUPTIONS):
             return TransferStopped(_STOPPED)
         self._barrier = error
-        self._failed(_why_not_opened(error), error)
+        self._failed(self._line.name_of_failure(error), error)
         return error
 
-    def _lost(self, error: AssociationError) -> TransferError:
-        if isinstance(error, AssociationInterrupted):
+    def _broken_off(self, error: TransferError) -> TransferError:
+        is_interrupted = isinstance(error, _INTERRUPTIONS)
+        if is_interrupted or self._line.is_lost_by(error):
+            self._line.abort()
+            self._is_open = False
+        if is_interrupted:
             return TransferStopped(_STOPPED)
-        self._failed("association_lost", error)
-        self._losses += 1
-        if self._losses >= MOST_LOSSES:
-            self._barrier = error
+        # A list without end is the fault of that list, though nothing more can be asked over the same line.
+        if self._line.is_lost_by(error) and not isinstance(error, ListingEndless):
+            self._lost(error)
         return error
+
+    def _lost(self, error: TransferError) -> None:
+        self._failed(f"{self._line.medium}_lost", error)
+        self._losses += 1
+        if self._losses >= MOST_LOSSES or not error.retriable:
+            self._barrier = error
 
     def _lift_barrier(self) -> None:
         """A reason that does not pass stays."""
@@ -186,13 +183,10 @@ class Inquiry:
         self._occurred(name, code=error.code, reason=str(error))
 
     def _occurred(self, name: str, **detail: Any) -> None:
-        detail = {"association": f"listing {self._opened}"} | detail
+        detail = {self._line.medium: f"listing {self._opened}"} | detail
         self._occurrences.append(Occurrence(name, datetime.now(UTC), detail))
 
 
-def _why_not_opened(error: AssociationError) -> str:
-    if isinstance(error, AssociationRejected):
-        return "association_rejected"
-    if isinstance(error, AssociationTimedOut):
-        return "association_timed_out"
-    return "association_failed"
+def _asked_to_wait(error: TransferError | None) -> float:
+    """How many seconds a destination that is too busy asks us to wait."""
+    return (error.retry_after_seconds or 0.0) if isinstance(error, ServiceBusy) else 0.0

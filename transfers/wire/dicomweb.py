@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
 
@@ -24,10 +25,14 @@ _AS_STORED = f'{_MULTIPART}; type="{_DICOM}"; transfer-syntax=*'
 
 _SOP_CLASS_UID = "00080016"
 _SOP_INSTANCE_UID = "00080018"
+_PATIENT_ID = "00100020"
 _STUDY_INSTANCE_UID = "0020000D"
 _SERIES_INSTANCE_UID = "0020000E"
 _NUMBER_OF_SERIES_RELATED_INSTANCES = "00201209"
 _READ_UIDS = (_STUDY_INSTANCE_UID, _SERIES_INSTANCE_UID, _SOP_INSTANCE_UID, _SOP_CLASS_UID)
+
+_LONGEST_NUMBER = 12
+"""VR IS (PS3.5 6.2)."""
 
 Parameters = list[tuple[str, str | int]]
 
@@ -137,7 +142,11 @@ def _paged(
 def _row(data_set: Any) -> Row:
     study, series, instance, sop_class = (uid_text(_value(data_set, tag)) for tag in _READ_UIDS)
     count = _value(data_set, _NUMBER_OF_SERIES_RELATED_INSTANCES)
-    return Row(study, series, instance, sop_class, int(count) if count.isdigit() and len(count) <= 12 else None)
+    number = int(count) if count.isdigit() and len(count) <= _LONGEST_NUMBER else None
+    # Two patients may have an instance with the same UIDs; whose it is must be told apart, and not be known.
+    patient_id = _value(data_set, _PATIENT_ID)
+    copy_id = sha256(patient_id).hexdigest() if patient_id else ""
+    return Row(study, series, instance, sop_class, number, copy_id)
 
 
 def _value(data_set: Any, tag: str) -> bytes:

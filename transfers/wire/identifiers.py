@@ -69,6 +69,8 @@ class Row(NamedTuple):
     sop_instance_uid: str
     sop_class_uid: str = ""
     series_related_instances: int | None = None
+    copy_id: str = ""
+    """Tells two copies of an instance apart, where the destination does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,11 @@ class Orthanc:
         """The resources that match; values are put in as they are, so no wildcard may be in them."""
         return _resources(self.session.post_json("/tools/find", {"Level": level, "Query": query, "Expand": True}))
 
+    def find_ids(self, level: Level, query: Mapping[str, str]) -> list[str]:
+        """The Orthanc IDs of what matches: as `find`, and faster."""
+        found = self.session.post_json("/tools/find", {"Level": level, "Query": query})
+        return [checked_id(each) for each in _listed(found)]
+
     def instances_of_series(self, series_id: str) -> list[Resource]:
         return _resources(self.session.get_json(f"/series/{checked_id(series_id)}/instances"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from typing import IO, Protocol
+from typing import IO, BinaryIO, Protocol
 
 READ_BYTES = 8192
 SKIPPED_AT_ONCE = 65536
@@ -34,6 +34,34 @@ class FileBytes:
 
     def read_at(self, position: int, length: int) -> bytes:
         return os.pread(self._descriptor, length, position)
+
+
+class StreamCut(Exception):
+    """A stream ends before what it was said to hold does."""
+
+
+class StreamBytes:
+    """So many bytes of a seekable stream, from a position on. Raises StreamCut where the stream holds fewer."""
+
+    __slots__ = ("_start", "_stream", "size")
+
+    def __init__(self, stream: BinaryIO, start: int, size: int) -> None:
+        self._stream = stream
+        self._start = start
+        self.size = size
+
+    def read_at(self, position: int, length: int) -> bytes:
+        left = min(length, self.size - position)
+        if left <= 0:
+            return b""
+        self._stream.seek(self._start + position)
+        content = self._stream.read(left)
+        while len(content) < left:
+            piece = self._stream.read(left - len(content))
+            if not piece:
+                raise StreamCut
+            content += piece
+        return content
 
 
 class MemberBytes:

@@ -111,7 +111,7 @@ def step_over(window: Window, outline: Outline, encoding: Encoding, header: Head
     outline.last_tag = tag
     start = outline.position + header_size
     if length == UNDEFINED_LENGTH:
-        outline.position = _end_of_undefined_length(window, start, encoding)
+        outline.position = end_of_undefined_length(window, start, encoding)
         return
     outline.position = start + length
     if tag in wanted:
@@ -175,7 +175,7 @@ def _of_item(encoding: Encoding, window: Window, position: int) -> Encoding:
     return encoding if encoding.is_implicit else encoding.found_at(window, position)
 
 
-def _end_of_undefined_length(window: Window, position: int, encoding: Encoding) -> int:
+def end_of_undefined_length(window: Window, position: int, encoding: Encoding) -> int:
     """The position after the sequence delimiter that belongs to the items at a position (PS3.5 7.5.2, A.4)."""
     nest = _Nest(position, encoding)
     try:

@@ -108,6 +108,17 @@ def _begins_data_set(window: Window, position: int, size: int) -> bool:
     return False
 
 
+def locate_data_set(window: Window, file_size: int) -> tuple[int, str]:
+    """Where the data set of a Part 10 file begins, and its Transfer Syntax UID; nothing of the data set is read.
+
+    Raises LeftOut for a file that has no file meta group, or none that can be read.
+    """
+    if not is_part10(window):
+        raise not_part10(window, file_size)
+    meta = _read_file_meta(window, file_size)
+    return meta.end, _transfer_syntax_uid(meta)
+
+
 def read_instance(window: Window, source: ByteSource, file_size: int, *, inflation_limit: int) -> Instance:
     """The instance in a Part 10 file, of which `window` is at the beginning.
 

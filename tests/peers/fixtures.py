@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.peers.orthanc import DROP_ONE_IN_FIVE, Orthanc
+from tests.peers.orthanc import DROP_ONE_IN_FIVE, DROP_ONE_IN_FIVE_OF_FILTERED, Orthanc
 from tests.peers.postgresql import Postgresql
 from tests.peers.redis import Redis
 from tests.peers.storescp import Storescp
@@ -24,6 +24,14 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
 def filtering_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
     """An Orthanc that answers success and drops each instance whose InstanceNumber is a multiple of five."""
     with Orthanc(tmp_path_factory.mktemp("filtering-orthanc"), ae_title="FILTERING", lua=DROP_ONE_IN_FIVE) as peer:
+        yield peer
+
+
+@pytest.fixture(scope="session")
+def web_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+    """An Orthanc with DICOMweb, which drops one in five instances of the patient FILTERED, answering success."""
+    folder = tmp_path_factory.mktemp("web-orthanc")
+    with Orthanc(folder, ae_title="WEB", dicom_web=True, lua=DROP_ONE_IN_FIVE_OF_FILTERED) as peer:
         yield peer
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -10,8 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.certificates import Identity
 from tests.peers.process import HOST, Process, free_port
-from tests.peers.programs import program
+from tests.peers.programs import plugin, program
 
 DROP_ONE_IN_FIVE = """
 function ReceivedInstanceFilter(dicom, origin)
@@ -20,6 +23,13 @@ end
 """
 """Answers success and stores nothing where the InstanceNumber is a multiple of five."""
 
+DROP_ONE_IN_FIVE_OF_FILTERED = """
+function ReceivedInstanceFilter(dicom, origin)
+  return dicom['PatientID'] ~= 'FILTERED' or tonumber(dicom['InstanceNumber']) % 5 ~= 0
+end
+"""
+"""The same, of one patient alone."""
+
 Modality = tuple[str, str, int]
 """AE title, host, port."""
 
@@ -27,18 +37,22 @@ Modality = tuple[str, str, int]
 class Orthanc:
     """Any AE may echo, store, find and move; every SOP class and transfer syntax is taken.
 
-    `lua` is a script that it runs; `settings` go over those below; `environment` over the test's own.
+    `lua` is a script that it runs; `dicom_web` loads its DICOMweb plug-in; with `users` (their passwords by name) it
+    asks who is there, and with `tls` it speaks https; `settings` go over those below, `environment` over the test's.
     """
 
     host = HOST
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 one for each thing a test may want of it
         self,
         folder: Path,
         *,
         ae_title: str = "ORTHANC",
         modalities: Mapping[str, Modality] | None = None,
         lua: str = "",
+        dicom_web: bool = False,
+        users: Mapping[str, str] | None = None,
+        tls: Identity | None = None,
         settings: Mapping[str, Any] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -48,6 +62,9 @@ class Orthanc:
         self.http_port = free_port()
         self._modalities = dict(modalities or {})
         self._lua = lua
+        self._dicom_web = dicom_web
+        self._users = dict(users or {})
+        self._tls = tls
         self._settings = dict(settings or {})
         self._environment = dict(environment or {})
         self._process: Process | None = None
@@ -82,14 +99,25 @@ class Orthanc:
     def log(self) -> Path:
         return self.folder / "orthanc.log"
 
+    @property
+    def url(self) -> str:
+        """Of its REST API."""
+        return f"{'https' if self._tls else 'http'}://{HOST}:{self.http_port}"
+
+    @property
+    def dicom_web_url(self) -> str:
+        return f"{self.url}/dicom-web"
+
     def rest(self, path: str, *, body: Any = None, method: str | None = None) -> Any:
         """The answer of its REST API as JSON: GET, or with a body POST, unless said otherwise."""
-        request = urllib.request.Request(
-            f"http://{HOST}:{self.http_port}{path}",
+        request = urllib.request.Request(  # noqa: S310 its own address
+            self.url + path,
             data=None if body is None else json.dumps(body).encode(),
+            headers=self._authorization(),
             method=method,
         )
-        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+        context = ssl._create_unverified_context() if self._tls else None  # noqa: S323 who it is does not matter here
+        with urllib.request.urlopen(request, timeout=30, context=context) as response:  # noqa: S310
             content = response.read()
         return json.loads(content) if content else None
 
@@ -101,6 +129,11 @@ class Orthanc:
     def delete_everything(self) -> None:
         for patient in self.rest("/patients"):
             self.rest(f"/patients/{patient}", method="DELETE")
+
+    def _authorization(self) -> dict[str, str]:
+        for name, password in self._users.items():
+            return {"Authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()}
+        return {}
 
     def _answers(self) -> bool:
         try:
@@ -117,9 +150,25 @@ class Orthanc:
             script = self.folder / "script.lua"
             script.write_text(self._lua)
             lua_scripts = [str(script)]
+        settings = self._configuration(storage, lua_scripts) | self._web_settings() | self._settings
         path = self.folder / "orthanc.json"
-        path.write_text(json.dumps(self._configuration(storage, lua_scripts) | self._settings))
+        path.write_text(json.dumps(settings))
         return path
+
+    def _web_settings(self) -> dict[str, Any]:
+        settings: dict[str, Any] = {}
+        if self._dicom_web:
+            settings["Plugins"] = [plugin("libOrthancDicomWeb.so", package="orthanc-dicomweb")]
+            settings["DicomWeb"] = {"Enable": True, "Root": "/dicom-web/"}
+        if self._users:
+            settings["AuthenticationEnabled"] = True
+            settings["RegisteredUsers"] = self._users
+        if self._tls:
+            both = self.folder / "certificate.pem"
+            both.write_bytes(self._tls.certificate.read_bytes() + self._tls.key.read_bytes())
+            settings["SslEnabled"] = True
+            settings["SslCertificate"] = str(both)
+        return settings
 
     def _configuration(self, storage: Path, lua_scripts: list[str]) -> dict[str, Any]:
         return {

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import pytest
 
+PLUGINS = Path("/usr/share/orthanc/plugins")
 REQUIRED = "TALLYMAN_REQUIRE_PEERS"
 
 
@@ -21,6 +22,14 @@ def program(name: str, *, package: str, folders: tuple[str, ...] = ()) -> str:
     if found is None:
         _give_up(f"{name} is not installed; on Debian: apt-get install {package}")
     return found
+
+
+def plugin(name: str, *, package: str) -> str:
+    """The path of a plug-in of Orthanc."""
+    found = PLUGINS / name
+    if not found.exists():
+        _give_up(f"{name} is not installed; on Debian: apt-get install {package}")
+    return str(found)
 
 
 def _newest(name: str, folders: tuple[str, ...]) -> str | None:

@@ -146,6 +146,10 @@ class InstanceReader:
         """Raise SourceFileChanged if the file (or the ZIP file) is not as the manifest found it any more."""
         _check_unchanged(os.fstat(self._content.descriptor()), self._entry)
 
+    def descriptor(self) -> int:
+        """Of the file, or of the ZIP file; it is the reader's, and its position nobody's."""
+        return self._content.descriptor()
+
     def close(self) -> None:
         self._content.close()
         self._close_own_zip_files()

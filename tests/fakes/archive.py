@@ -1,8 +1,8 @@
 """A DICOM archive on loopback that does whatever its script says: for the faults that no real one can be made to show.
 
 It speaks the real protocol over its own sockets; `log` keeps what it saw, `stored` what it has. Without a script it
-takes every SOP class in every transfer syntax, keeps the bytes, and answers C-ECHO, C-STORE and C-FIND (Study Root) as
-it should.
+takes every SOP class in every transfer syntax, keeps the bytes, and answers C-ECHO, C-STORE, C-FIND (Study Root) and
+requests for storage commitment as it should.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from types import TracebackType
 from typing import Self
 
 from tests.fakes.association import ServedAssociation
+from tests.fakes.commitment import Report
 from tests.fakes.holdings import Holding, holding_of
 from tests.fakes.link import Link
 from tests.fakes.log import Log
+from tests.fakes.reporting import deliver
 from tests.fakes.script import Row, Script
 from tests.fakes.turns import Turns
 from transfers.endpoints import DicomEndpoint, Timeouts
@@ -87,6 +89,12 @@ class Archive:
             each for each in holdings if each.stored_at <= until and each.sop_instance_uid not in self.script.hides
         ]
         return [each.identity for each in visible if each.identity]
+
+    def report(self, report: Report, *, port: int | None = None, asked_by: str = "TALLYMAN") -> None:
+        """Bring a report over a new association, whether or not anybody asked; returns before it is there."""
+        port = port or self.script.reports_to
+        assert port is not None, "whereto?"
+        self._start(deliver, self, report, port, asked_by)
 
     def wait_until(self, is_so: Callable[[Archive], bool], *, seconds: float = 10.0) -> None:
         """Wait for what another thread is about to bring; AssertionError where it does not."""

@@ -12,7 +12,9 @@ from tests.fakes import command_sets as wire
 from tests.fakes.acting import Actor
 from tests.fakes.acts import Answer
 from tests.fakes.command_sets import decode_command_set
+from tests.fakes.commitment import SentReport
 from tests.fakes.finding import serve_find
+from tests.fakes.getting import serve_get
 from tests.fakes.link import (
     A_ABORT,
     A_ASSOCIATE_RQ,
@@ -27,6 +29,7 @@ from tests.fakes.link import (
 )
 from tests.fakes.messages import Message
 from tests.fakes.negotiation import Negotiation, Proposal, negotiate
+from tests.fakes.reporting import serve_commitment, take_answer
 from tests.fakes.script import AssociationRequest, Event, Occasion, Plan, planned
 from tests.fakes.storing import begin_store, finish_store
 
@@ -58,6 +61,8 @@ class ServedAssociation:
         self.actor = Actor(archive, link)
         self.record = AssociationRecord(number)
         self.negotiation: Negotiation | None = None
+        self.unanswered: dict[int, SentReport] = {}
+        """Reports over this association, by their Message ID."""
 
     def serve(self, tls: ssl.SSLContext | None) -> None:
         try:
@@ -75,7 +80,7 @@ class ServedAssociation:
 
     def expect_cancel(self) -> None:
         """Read what came during a C-FIND; anything but a C-CANCEL is against the rules (PS3.7 9.3.2.3)."""
-        command_field = self._read_message().command_field
+        command_field = self.read_message().command_field
         if command_field != wire.C_CANCEL_RQ:
             raise ValueError(f"a request 0x{command_field:04X} came while a C-FIND was being answered")
 
@@ -107,11 +112,14 @@ class ServedAssociation:
             self.actor.do(act)
 
     def _serve_message(self) -> None:
-        message = self._read_message()
+        message = self.read_message()
         handlers: dict[int, Callable[[Message], None]] = {
             wire.C_STORE_RQ: lambda message: finish_store(self, message),
             wire.C_ECHO_RQ: self._serve_echo,
             wire.C_FIND_RQ: lambda message: serve_find(self, message),
+            wire.C_GET_RQ: lambda message: serve_get(self, message),
+            wire.N_ACTION_RQ: lambda message: serve_commitment(self, message),
+            wire.N_EVENT_REPORT_RQ | wire.RESPONSE: lambda message: take_answer(self, message),
             wire.C_CANCEL_RQ: lambda _: None,  # it came after the last response
         }
         if message.command_field not in handlers:
@@ -122,7 +130,8 @@ class ServedAssociation:
         act = planned(self.archive.script.on_echo, Occasion(self.archive.log.echoed()))
         self.actor.do_or_answer(message, act or Answer())
 
-    def _read_message(self) -> Message:
+    def read_message(self) -> Message:
+        """The next message, whole; Ended where the association is instead."""
         command, message = bytearray(), None
         while True:
             for context_id, is_command, is_last, fragment in data_values(self._read_data()):

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 NO_DATA_SET = 0x0101
 
-C_STORE_RQ, C_FIND_RQ, C_ECHO_RQ, C_CANCEL_RQ = 0x0001, 0x0020, 0x0030, 0x0FFF
+C_STORE_RQ, C_GET_RQ, C_FIND_RQ, C_ECHO_RQ, C_CANCEL_RQ = 0x0001, 0x0010, 0x0020, 0x0030, 0x0FFF
+N_EVENT_REPORT_RQ, N_ACTION_RQ = 0x0100, 0x0130
 RESPONSE = 0x8000
 
 AFFECTED_SOP_CLASS_UID = 0x0002
+REQUESTED_SOP_CLASS_UID = 0x0003
 COMMAND_FIELD = 0x0100
 MESSAGE_ID = 0x0110
 MESSAGE_ID_BEING_RESPONDED_TO = 0x0120
@@ -19,6 +21,13 @@ COMMAND_DATA_SET_TYPE = 0x0800
 STATUS = 0x0900
 ERROR_COMMENT = 0x0902
 AFFECTED_SOP_INSTANCE_UID = 0x1000
+REQUESTED_SOP_INSTANCE_UID = 0x1001
+EVENT_TYPE_ID = 0x1002
+ACTION_TYPE_ID = 0x1008
+
+UIDS = frozenset(
+    {AFFECTED_SOP_CLASS_UID, REQUESTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID, REQUESTED_SOP_INSTANCE_UID}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,6 @@ def _element(element: int, value: int | str) -> bytes:
     if isinstance(value, int):
         encoded = struct.pack("<H", value)
     else:
-        padding = "\0" if element in {AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID} else " "
+        padding = "\0" if element in UIDS else " "
         encoded = (value + padding * (len(value) % 2)).encode("ascii")
     return struct.pack("<HHL", 0, element, len(encoded)) + encoded

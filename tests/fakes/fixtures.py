@@ -13,6 +13,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from tests.fakes.archive import Archive
 from tests.fakes.requestor import Peer, Requestor
 from tests.fakes.script import Script
+from tests.fakes.web import Answer, Web
 
 
 class MakeArchive(Protocol):
@@ -21,6 +22,12 @@ class MakeArchive(Protocol):
     def __call__(
         self, script: Script | None = None, *, ae_title: str = "SCRIPTED", tls: ssl.SSLContext | None = None
     ) -> Archive: ...
+
+
+class MakeWeb(Protocol):
+    """Starts a scripted HTTP service that ends with the test."""
+
+    def __call__(self, answer: Answer, *, tls: ssl.SSLContext | None = None) -> Web: ...
 
 
 class Request(Protocol):
@@ -40,6 +47,17 @@ def archive() -> Iterator[MakeArchive]:
             script: Script | None = None, *, ae_title: str = "SCRIPTED", tls: ssl.SSLContext | None = None
         ) -> Archive:
             return stack.enter_context(Archive(script, ae_title=ae_title, tls=tls))
+
+        yield start
+
+
+@pytest.fixture
+def web() -> Iterator[MakeWeb]:
+    """Scripted HTTP services on free ports: `web(always(Reply(…)))`."""
+    with ExitStack() as stack:
+
+        def start(answer: Answer, *, tls: ssl.SSLContext | None = None) -> Web:
+            return stack.enter_context(Web(answer, tls))
 
         yield start
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from tests.fakes.script import FindRequest
+from tests.fakes.commitment import CommitmentRequest, SentReport
+from tests.fakes.script import FindRequest, GetRequest
 
 if TYPE_CHECKING:
     from tests.fakes.association import AssociationRecord
@@ -25,6 +26,12 @@ class Log:
         self.answers: list[tuple[str, int | None]] = []
         """SOP Instance UID and status code of each C-STORE-RSP."""
         self.finds: list[FindRequest] = []
+        self.gets: list[GetRequest] = []
+        self.given: list[tuple[str, int]] = []
+        """SOP Instance UID and status code of each C-STORE that a C-GET brought about."""
+        self.commitments: list[CommitmentRequest] = []
+        self.reports: list[SentReport] = []
+        """In the order in which they were begun; how they were answered is filled in later."""
         self.echoes = 0
         self.broken_rules: list[str] = []
         """What the peer did that the standard forbids."""
@@ -51,6 +58,15 @@ class Log:
         with self._lock:
             self.finds.append(FindRequest(len(self.finds) + 1, level, keys))
             return self.finds[-1]
+
+    def asked_for(self, sop_instance_uids: tuple[str, ...]) -> GetRequest:
+        with self._lock:
+            self.gets.append(GetRequest(len(self.gets) + 1, sop_instance_uids))
+            return self.gets[-1]
+
+    def sent_back(self, sop_instance_uid: str, status_code: int) -> None:
+        with self._lock:
+            self.given.append((sop_instance_uid, status_code))
 
     def echoed(self) -> int:
         with self._lock:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tests.fakes import command_sets as wire
 from tests.fakes.acts import Act
-from tests.fakes.command_sets import AFFECTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID, COMMAND_FIELD, CommandSet
+from tests.fakes.command_sets import CommandSet
 from tests.fakes.negotiation import Proposal
 
 
@@ -22,15 +23,18 @@ class Message:
 
     @property
     def command_field(self) -> int:
-        return self.command_set.number(COMMAND_FIELD)
+        return self.command_set.number(wire.COMMAND_FIELD)
 
     @property
     def sop_class_uid(self) -> str:
-        return self.command_set.text(AFFECTED_SOP_CLASS_UID)
+        """Affected, or of an N-ACTION requested."""
+        return self.command_set.text(wire.AFFECTED_SOP_CLASS_UID) or self.command_set.text(wire.REQUESTED_SOP_CLASS_UID)
 
     @property
     def sop_instance_uid(self) -> str:
-        return self.command_set.text(AFFECTED_SOP_INSTANCE_UID)
+        """Affected, or of an N-ACTION requested."""
+        affected = self.command_set.text(wire.AFFECTED_SOP_INSTANCE_UID)
+        return affected or self.command_set.text(wire.REQUESTED_SOP_INSTANCE_UID)
 
     @property
     def transfer_syntax_uid(self) -> str:

@@ -41,6 +41,8 @@ class Negotiation:
     """Of a P-DATA-TF that the peer takes; 0: no limit."""
     proposals: tuple[Proposal, ...]
     accept_pdu: bytes
+    scp_roles: frozenset[str] = frozenset()
+    """The SOP classes of which the requestor is the SCP."""
 
     def accepted(self, context_id: int) -> Proposal | None:
         for proposal in self.proposals:
@@ -61,6 +63,7 @@ def negotiate(body: bytes, script: Script) -> Negotiation:
         maximum_length=request.maximum_length_received or 0,
         proposals=proposals,
         accept_pdu=_accept_pdu(request, proposals, script),
+        scp_roles=frozenset(str(item.sop_class_uid) for item in _roles(request, script) if item.scp_role),
     )
 
 
@@ -88,7 +91,7 @@ def _accept_pdu(request: A_ASSOCIATE, proposals: tuple[Proposal, ...], script: S
     answer.called_ae_title = request.called_ae_title
     answer.result, answer.result_source = 0x00, 0x01
     answer.presentation_context_definition_results_list = [_result(proposal) for proposal in proposals]
-    answer.user_information = [*_user_information(script), *_roles(request)]
+    answer.user_information = [*_user_information(script), *_roles(request, script)]
     return bytes(A_ASSOCIATE_AC(answer).encode())
 
 
@@ -112,6 +115,8 @@ def _user_information(
     return [maximum_length, class_uid, version_name]
 
 
-def _roles(request: A_ASSOCIATE) -> list[SCP_SCU_RoleSelectionNegotiation]:
-    """Every role that is proposed is accepted (PS3.7 D.3.3.4)."""
+def _roles(request: A_ASSOCIATE, script: Script) -> list[SCP_SCU_RoleSelectionNegotiation]:
+    """Every role that is proposed is accepted (PS3.7 D.3.3.4), unless the script has it otherwise."""
+    if not script.grants_roles:
+        return []
     return [item for item in request.user_information if isinstance(item, SCP_SCU_RoleSelectionNegotiation)]

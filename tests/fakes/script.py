@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tests.fakes.acts import Act, Reject
+from tests.fakes.commitment import Delivery, Rewrite
 from tests.fakes.holdings import Holding
 
 
@@ -97,6 +98,30 @@ class RowTurn:
         return self.request.level
 
 
+@dataclass(frozen=True, slots=True)
+class GetRequest:
+    """A C-GET-RQ with its identifier."""
+
+    number: int
+    sop_instance_uids: tuple[str, ...]
+
+    @property
+    def about(self) -> str:
+        return "\\".join(self.sop_instance_uids)
+
+
+@dataclass(frozen=True, slots=True)
+class SubOperation:
+    """It is this instance's turn in the answer to a C-GET; an act is done in the middle of its data set."""
+
+    number: int
+    sop_instance_uid: str
+
+    @property
+    def about(self) -> str:
+        return self.sop_instance_uid
+
+
 Plan = Act | Mapping[int | str, Act] | Callable[[Any], Act | None] | None
 
 
@@ -122,6 +147,10 @@ class Script:
     on_store: Plan = None
     on_find: Plan = None
     on_row: Plan = None
+    on_get: Plan = None
+    on_sub_operation: Plan = None
+    on_commitment: Plan = None
+    """Where it stores, as acts say it, it reports as well."""
     on_release: Plan = None
 
     sop_classes: Collection[str] | None = None
@@ -143,6 +172,17 @@ class Script:
     """How long an instance takes, once stored, to be listed."""
     rows: Callable[[FindRequest, list[Row]], Iterable[Row]] | None = None
     """Makes of the rows that are right those that are sent; see tests/fakes/rows.py."""
+    gives: Callable[[GetRequest, list[Holding]], Iterable[Holding]] | None = None
+    """Makes of what a C-GET should send what it does."""
+    never_ends_data_sets: bool = False
+    """Whether what a C-GET sends has no end."""
+    grants_roles: bool = True
+    """Whether the roles that are proposed are accepted, or not spoken of."""
+    reports: Rewrite | None = None
+    """Makes of the report that is right those that are sent; see tests/fakes/commitment.py."""
+    reports_to: int | None = None
+    """The port of loopback where reports go, over a new association; None: over the one that was asked on."""
+    delivery: Delivery = field(default_factory=Delivery)
     holdings: list[Holding] = field(default_factory=list)
     """What it holds from the beginning."""
 

@@ -39,6 +39,8 @@ class Reply:
     seconds_a_byte: float = 0.0
     """For a service that is so slow that no time-out of a socket ever ends it."""
     says_its_length: bool = True
+    is_dropped: bool = False
+    """Whether the connection is closed without any answer."""
 
 
 Answer = Callable[[Asked], Reply]
@@ -70,6 +72,9 @@ class Web:
         return [asked.path for asked in self.asked]
 
     def write(self, handler: BaseHTTPRequestHandler, reply: Reply) -> None:
+        if reply.is_dropped:
+            handler.close_connection = True
+            return
         handler.send_response(reply.status)
         if reply.body or reply.status != 204:
             handler.send_header("Content-Type", reply.content_type)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -9,9 +10,10 @@ from django.db import connection
 from django.utils import timezone
 
 from audit.canonical import LinesDigest, canonical, canonical_instant
+from audit.evidence_reader import EvidenceReader, Instances
 from audit.links import FIRST, IDENTITY, OUTCOME, LinkFacts, LinkKind, identity_digest, outcome_digest
 from audit.models import Audit, InstanceAudit
-from audit.row_lines import evidence_ids, evidence_lines, instance_lines, judged_lines
+from audit.row_lines import evidence_ids, instance_lines, judged_lines
 from audit.rows import Batch
 from audit.runs import runs_of
 
@@ -20,8 +22,6 @@ _INSERT = (
     "INSERT INTO audit_link (audit_id, position, kind, at, detail, content_sha256, sha256) "
     "VALUES (%s, %s, %s, %s, %s, %s, %s)"
 )
-WINDOW = 5_000
-"""How many rows of evidence are read at once."""
 
 
 class Head(NamedTuple):
@@ -70,27 +70,17 @@ def adopt(audit: Audit) -> None:
 
     For a migration: whatever columns come later, only those that are named here are asked for.
     """
-    manifest, evidence, pks = LinesDigest(), LinesDigest(), []
+    manifest, pks = LinesDigest(), array("q")
     for line in instance_lines(audit.pk):
         manifest.add([line.manifest])
         pks.append(line.pk)
     rows = evidence_ids(audit.pk)
-    for start in range(0, len(rows), WINDOW):
-        window = rows[start : start + WINDOW]
-        evidence.add(_lines_of(window, set(pks)))
-    detail = {
-        **_identity(audit),
-        "manifest": manifest.hexdigest(),
-        "rows": runs_of(rows),
-    }
-    _append(audit, LinkKind.ADOPTED, detail, evidence.hexdigest())
+    evidence = EvidenceReader([(rows[0], rows[-1])] if rows else [], Instances(pks))
+    lines = (row.line for row in evidence.rows_of(0)) if rows else ()
+    detail = {**_identity(audit), "manifest": manifest.hexdigest(), "rows": runs_of(rows)}
+    _append(audit, LinkKind.ADOPTED, detail, LinesDigest(lines).hexdigest())
     if audit.sealed_at is not None:
         link_sealing(audit)
-
-
-def _lines_of(window: list[int], instances: set[int]) -> Iterable[str]:
-    read = evidence_lines(window[0], window[-1], range(min(instances), max(instances) + 1))
-    return (row.line for row in read if row.instance_pk in instances)
 
 
 def _identity(audit: Audit) -> dict[str, Any]:

@@ -155,8 +155,10 @@ class Checkpoint(models.Model):
     """What joins the chains of all audits, once a day: the heads of those that were written to, and the one before."""
 
     day = models.DateField(unique=True)
-    """In UTC: it covers what was written up to its end, and was not covered before."""
+    """In UTC: it covers what was written up to its end and was not covered before."""
     at = models.DateTimeField()
+    newest_link = models.BigIntegerField()
+    """The highest id of a link then; what is lower is not looked through again for the next but one."""
     heads = models.PositiveIntegerField()
     """How many audits it covers."""
     content_sha256 = models.CharField(max_length=64)
@@ -167,11 +169,15 @@ class Checkpoint(models.Model):
 
 
 class CheckpointHead(models.Model):
-    """The last link that an audit had at a checkpoint, and its digest then."""
+    """The last link that an audit had at a checkpoint, as it was then."""
 
     checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="covered")
-    link = models.OneToOneField(Link, on_delete=models.PROTECT, related_name="checkpoint")
+    audit = models.ForeignKey(Audit, on_delete=models.PROTECT, related_name="+", db_index=False)
+    position = models.PositiveIntegerField()
     sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["audit", "position"], name="head_covered_once")]
 
     def __str__(self) -> str:
         return self.sha256

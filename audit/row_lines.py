@@ -47,6 +47,7 @@ class InstanceLines(NamedTuple):
     """One instance of an audit, as it is in the database now."""
 
     pk: int
+    position: int
     manifest: str
     """What the opening covers."""
     judged: str
@@ -63,6 +64,7 @@ def instance_lines(audit_pk: int) -> Iterator[InstanceLines]:
         judged = row[count:]
         yield InstanceLines(
             row[0],
+            row[1],
             manifest_line(*manifest, _value(notes), bool(is_conflicting)),
             _judged_line(row[0], *judged),
             judged[0],
@@ -88,8 +90,11 @@ def _judged_line(pk: int, sha256: str, before: str, *judged: Any) -> str:
 
 def _chunked(statement: str, audit_pk: int) -> Iterator[tuple[Any, ...]]:
     last = -1
-    while rows := _rows(statement, audit_pk, last):
+    while True:
+        rows = _rows(statement, audit_pk, last)
         yield from rows
+        if len(rows) < CHUNK:
+            return
         last = rows[-1][1]
 
 

@@ -102,9 +102,12 @@ class HttpAnswer:
         self.expect(JSON_TYPES)
         content = self.read(limit_bytes)
         try:
-            return json.loads(content)
+            value = json.loads(content)
         except (ValueError, RecursionError) as error:
             raise MalformedAnswer("The service answered something that is no JSON, or was cut.") from error
+        if value is None:
+            raise MalformedAnswer("The service answered with nothing.")
+        return value
 
     def expect(self, media_types: Collection[str]) -> None:
         """Raise NotTheService where the body is of another type; one that names no type may be anything."""

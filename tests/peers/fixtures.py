@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.peers.dcmqrscp import Dcmqrscp
 from tests.peers.orthanc import DROP_ONE_IN_FIVE, DROP_ONE_IN_FIVE_OF_FILTERED, Orthanc
 from tests.peers.postgresql import Postgresql
 from tests.peers.redis import Redis
@@ -39,6 +40,13 @@ def web_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
 def storescp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storescp]:
     """A stock storescp that stores what it gets."""
     with Storescp(tmp_path_factory.mktemp("storescp") / "stored") as peer:
+        yield peer
+
+
+@pytest.fixture(scope="session")
+def dcmqrscp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dcmqrscp]:
+    """A stock dcmqrscp, which gives back what it was sent."""
+    with Dcmqrscp(tmp_path_factory.mktemp("dcmqrscp")) as peer:
         yield peer
 
 

@@ -15,7 +15,7 @@ from pynetdicom.dsutils import decode, encode
 
 from audit.escaping import quoted
 from transfers.errors import MalformedPDU
-from transfers.wire.identifiers import Level, Query, Row, encode_query, read_row
+from transfers.wire.identifiers import MOST_WANTED, Level, Query, Row, Wanted, encode_query, encode_wanted, read_row
 
 SYNTAXES = pytest.mark.parametrize(
     "syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian], ids=["explicit", "implicit"]
@@ -150,3 +150,25 @@ def test_a_uid_that_is_none_is_escaped_and_so_equals_no_other(uid: str) -> None:
     assert read == quoted(uid)
     assert read.isascii()
     assert read.isprintable()
+
+
+@SYNTAXES
+@given(study=UIDS, series=UIDS, instances=st.lists(UIDS, min_size=1, max_size=5))
+def test_what_is_wanted_is_the_identifier_that_pydicom_would_write(
+    syntax: str, study: str, series: str, instances: list[str]
+) -> None:
+    written = encode_wanted(Wanted(study, series, tuple(instances)), syntax)
+
+    identifier = answer(
+        SOPInstanceUID=instances, QueryRetrieveLevel="IMAGE", StudyInstanceUID=study, SeriesInstanceUID=series
+    )
+    assert written == encoded(identifier, syntax)
+
+
+def test_the_most_that_may_be_wanted_fit_into_one_value() -> None:
+    longest = "1." + "2" * 62
+    wanted = Wanted(longest, longest, (longest,) * MOST_WANTED)
+
+    identifier = decode(BytesIO(encode_wanted(wanted, ExplicitVRLittleEndian)), False, True)
+
+    assert len(identifier.SOPInstanceUID) == MOST_WANTED

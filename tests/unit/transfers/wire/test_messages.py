@@ -105,3 +105,50 @@ def test_elements_of_a_command_set_end_inside_it(command_set: bytes) -> None:
 def test_a_command_set_must_say_whether_a_data_set_follows() -> None:
     with pytest.raises(MalformedPDU, match="Command Data Set Type"):
         has_data_set(b"")
+
+
+class Kept(list[bytes]):
+    """A sink."""
+
+    def write(self, fragment: bytes, /) -> None:
+        self.append(fragment)
+
+
+def test_a_data_set_may_go_to_a_sink_fragment_by_fragment() -> None:
+    kept = Kept()
+    asked: list[tuple[int, bytes]] = []
+
+    def open_sink(context_id: int, command_set: bytes) -> Kept:
+        asked.append((context_id, command_set))
+        return kept
+
+    assembly = MessageAssembly(open_sink)
+    assembly.add(command(WITH_DATA_SET, context_id=3))
+    assembly.add(data(b"ab", is_last=False, context_id=3))
+    seen = list(kept)
+    message = assembly.add(data(b"c", context_id=3))
+
+    assert asked == [(3, WITH_DATA_SET)]
+    assert (seen, list(kept)) == ([b"ab"], [b"ab", b"c"])
+    assert message == EncodedMessage(3, WITH_DATA_SET, b"")
+    assert assembly.streamed_bytes == 3
+
+
+def test_what_no_sink_is_opened_for_stays_in_the_message() -> None:
+    assembly = MessageAssembly(lambda *_: None)
+
+    assembly.add(command(WITH_DATA_SET))
+
+    assert assembly.add(data(b"ab")) == EncodedMessage(1, WITH_DATA_SET, b"ab")
+    assert assembly.streamed_bytes == 0
+
+
+def test_a_sink_takes_more_than_a_message_may_hold() -> None:
+    kept = Kept()
+    assembly = MessageAssembly(lambda *_: kept)
+    assembly.add(command(WITH_DATA_SET))
+
+    for _ in range(17):
+        assembly.add(data(bytes(1 << 20), is_last=False))
+
+    assert assembly.streamed_bytes == 17 << 20

@@ -8,7 +8,7 @@ import pytest
 from pydicom.uid import UID
 from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
 from pynetdicom.pdu_items import ImplementationVersionNameSubItem
-from pynetdicom.pdu_primitives import A_ASSOCIATE, MaximumLengthNotification
+from pynetdicom.pdu_primitives import A_ASSOCIATE, MaximumLengthNotification, SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
 from transfers.endpoints import DicomEndpoint
@@ -125,3 +125,37 @@ def test_the_name_of_an_implementation_is_cleaned_and_cut() -> None:
 
     assert name.startswith("ARCHIVE ]0; XXX")
     assert len(name) == LONGEST_TEXT
+
+
+def test_a_request_asks_to_be_the_scp_of_a_sop_class_once() -> None:
+    contexts = [
+        ProposedContext("1.2.3", (IMPLICIT,)),
+        ProposedContext(CT, (EXPLICIT,), as_scp=True),
+        ProposedContext(CT, (IMPLICIT,), as_scp=True),
+    ]
+    request = A_ASSOCIATE_RQ()
+    request.decode(encode_request(DicomEndpoint("host", 104, "ARCHIVE", "TALLYMAN"), contexts))
+
+    assert request.user_information is not None
+    roles = request.user_information.role_selection
+    assert {str(uid): (item.scu_role, item.scp_role) for uid, item in roles.items()} == {CT: (0, 1)}
+
+
+def test_a_request_speaks_of_no_roles_where_none_are_wanted() -> None:
+    request = A_ASSOCIATE_RQ()
+    request.decode(encode_request(DicomEndpoint("host", 104, "ARCHIVE", "TALLYMAN"), PROPOSED))
+
+    assert request.user_information is not None
+    assert not request.user_information.role_selection
+
+
+@pytest.mark.parametrize("granted", [True, False])
+def test_the_roles_that_the_acceptor_grants_are_kept(granted: bool) -> None:
+    primitive = acceptance_of([(1, 0, EXPLICIT)]).to_primitive()
+    item = SCP_SCU_RoleSelectionNegotiation()
+    item.sop_class_uid, item.scu_role, item.scp_role = UID(CT), not granted, granted
+    primitive.user_information.append(item)
+
+    acceptance = read_acceptance(A_ASSOCIATE_AC(primitive), PROPOSED[:1])
+
+    assert acceptance.scp_roles == ({CT} if granted else set())

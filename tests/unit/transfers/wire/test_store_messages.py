@@ -15,7 +15,14 @@ from pynetdicom.dimse_primitives import C_ECHO, C_STORE
 from pynetdicom.dsutils import encode
 
 from transfers.errors import MalformedPDU, UnexpectedAnswer
-from transfers.wire.store_messages import StoreResponse, encode_store_request, read_store_response
+from transfers.wire.store_messages import (
+    StoreRequest,
+    StoreResponse,
+    encode_store_request,
+    encode_store_response,
+    read_store_request,
+    read_store_response,
+)
 
 UIDS = (
     st.lists(st.integers(0, 99999).map(str), min_size=2, max_size=10).map(".".join).filter(lambda uid: len(uid) <= 64)
@@ -104,3 +111,35 @@ def test_a_damaged_response_is_read_or_is_a_named_error(position: int, damage: b
 
     with suppress(MalformedPDU, UnexpectedAnswer):
         assert 0 <= read_store_response(bytes(encoded)).status_code <= 0xFFFF
+
+
+@given(UIDS, UIDS, MESSAGE_IDS, st.sampled_from([0x0000, 0x0124, 0xA700]))
+def test_what_is_answered_as_scp_is_the_bytes_that_pynetdicom_writes(
+    sop_class: str, sop_instance: str, message_id: int, status: int
+) -> None:
+    response = response_of(
+        sop_instance, MessageIDBeingRespondedTo=message_id, AffectedSOPClassUID=UID(sop_class), Status=status
+    )
+
+    assert encode_store_response(StoreRequest(message_id, sop_class, sop_instance), status) == response
+
+
+@given(UIDS, UIDS, MESSAGE_IDS)
+def test_a_request_is_read_as_it_was_written(sop_class: str, sop_instance: str, message_id: int) -> None:
+    encoded = encode_store_request(sop_class, sop_instance, message_id)
+
+    assert read_store_request(encoded) == StoreRequest(message_id, sop_class, sop_instance)
+
+
+def test_a_uid_that_is_none_is_read_as_no_other_and_not_repeated() -> None:
+    encoded = encode_store_request("1.2.3", "1.2.3333", 7).replace(b"1.2.3333", b"1.2\\1.3\xb2")
+
+    request = read_store_request(encoded)
+
+    assert "\\\\" in request.sop_instance_uid
+    assert read_store_response(encode_store_response(request, 0)) == StoreResponse(7, "", 0)
+
+
+def test_a_request_of_another_kind_is_unexpected() -> None:
+    with pytest.raises(UnexpectedAnswer, match="0x8001"):
+        read_store_request(response_of())

@@ -7,9 +7,12 @@ from typing import NamedTuple
 from audit.judgements import Fact, Ground, InstanceVerdict, Policy, StudyVerdict, WasThereBefore
 from audit.observations import EvidenceKind
 from audit.verdicts import judge_instance, judge_study
+from transfers.verification import ALL, Verification
 
 _ACKNOWLEDGED = Fact(EvidenceKind.ACKNOWLEDGED, 1)
-_PRESENT = Fact(EvidenceKind.PRESENT, 2)
+_COMMITTED = Fact(EvidenceKind.COMMITTED, 2)
+_PRESENT = Fact(EvidenceKind.PRESENT, 3)
+_IDENTICAL = Fact(EvidenceKind.IDENTICAL, 4)
 
 
 class Ceiling(NamedTuple):
@@ -28,12 +31,21 @@ class Ceiling(NamedTuple):
         return f"{word} by “{self.proof}”" if self.proof else word
 
 
-def ceiling(method: str | None, policy: Policy, verify: str) -> Ceiling:
+def ceiling(method: str | None, policy: Policy, verify: str, *, asks_commitment: bool = False) -> Ceiling:
     """The best that the calculus can say of a study that the destination did not hold before.
 
-    `method` None: nothing is sent, the destination is only asked.
+    `method` None: nothing is sent, the destination is only asked. `verify` as `transfers.verification` spells it.
     """
-    facts = frozenset({*([_ACKNOWLEDGED] if method else []), *([_PRESENT] if verify == "presence" else [])})
+    asked = Verification.parse(verify)
+    # Of a sample the rest is proved by its presence only, and the weakest proof covers all.
+    is_compared = asked.compares_content and asked.sample_percent == ALL
+    chosen = {
+        _ACKNOWLEDGED: method is not None,
+        _COMMITTED: asks_commitment,
+        _PRESENT: asked.asks,
+        _IDENTICAL: is_compared,
+    }
+    facts = frozenset(fact for fact, is_expected in chosen.items() if is_expected)
     judgement = judge_instance(facts, policy, WasThereBefore.NO, is_inquiry=method is None)
     is_proved = judgement.verdict is InstanceVerdict.CONFIRMED
     return Ceiling(
@@ -47,14 +59,22 @@ def _sentence(ground: Ground, policy: Policy, *, is_inquiry: bool) -> str:
     if ground is Ground.NOT_ASKED:
         return "Nothing is sent and nothing is asked, so nothing can be proved."
     if ground is Ground.PRESENT and is_inquiry:
-        return "The destination lists the instances, if it offers C-FIND. What they hold is not compared."
-    if ground is Ground.PRESENT:
-        asked = "The destination is asked afterwards what it holds, if it offers C-FIND."
-        return asked if policy.same_uid_means_same_content else f"{asked} {_THERE_BEFORE}"
-    return _ON_ITS_WORD[ground]
+        return "The destination lists the instances, if it can be asked for lists. What they hold is not compared."
+    if ground not in _ASKED:
+        return _ON_ITS_WORD[ground]
+    if ground is Ground.IDENTICAL or policy.same_uid_means_same_content or is_inquiry:
+        return _ASKED[ground]
+    return f"{_ASKED[ground]} {_THERE_BEFORE}"
 
 
-_THERE_BEFORE = "What it held before under the same UIDs stays unverifiable, because contents are not compared."
+_THERE_BEFORE = (
+    "What it held before under the same UIDs is read back and compared if it can be read, and else stays unverifiable."
+)
+_ASKED = {
+    Ground.IDENTICAL: "Every instance is read back afterwards and compared with what was sent, if it can be read.",
+    Ground.PRESENT: "The destination is asked afterwards what it holds, if it can be asked for lists.",
+    Ground.COMMITTED: "The destination is asked to commit to every instance, and reports which it holds.",
+}
 _ON_ITS_WORD = {
     Ground.ACKNOWLEDGED: "This destination is declared to answer only after saving: its answers count as proof. "
     "What it held before under the same UIDs is not noticed.",

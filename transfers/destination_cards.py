@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.urls import reverse
 
-from transfers.ceilings import ceiling
+from transfers.ceilings import Ceiling, ceiling
 from transfers.connections import describe_accepted, describe_answers
-from transfers.methods import DEFAULT_METHODS
+from transfers.methods import METHODS
 from transfers.models import Destination, Transfer
 from transfers.wire.connection_test import ConnectionReport
 
@@ -32,7 +32,7 @@ def with_use(destinations: QuerySet[Destination, Destination]) -> QuerySet[Desti
 
 def card_of(destination: Destination, *, may_edit: bool, check: dict[str, Any] | None = None) -> dict[str, Any]:
     """As `templates/destinations/_card.html` wants it, of a destination that came `with_use`."""
-    best = ceiling(DEFAULT_METHODS[destination.kind], destination.policy, destination.verify)
+    best = ceiling_at(destination)
     edit_url = reverse("admin:transfers_destination_change", args=[destination.pk]) if may_edit else ""
     return {
         "public_id": destination.public_id,
@@ -49,6 +49,13 @@ def card_of(destination: Destination, *, may_edit: bool, check: dict[str, Any] |
         "check_url": reverse("destination-check", args=[destination.public_id]),
         "check": check,
     }
+
+
+def ceiling_at(destination: Destination) -> Ceiling:
+    """The best that the method that fits a destination can prove there, as it is set."""
+    method = destination.default_method
+    asks_commitment = method is not None and METHODS[method].asks_commitment
+    return ceiling(method, destination.policy, destination.verify, asks_commitment=asks_commitment)
 
 
 def check_of(report: ConnectionReport, destination: Destination, at: datetime) -> dict[str, Any]:

@@ -10,13 +10,16 @@ from threading import Event, Lock, Thread
 from django.db import Error, close_old_connections, connections
 from django.utils import timezone
 
+from audit.checkpoints import write_checkpoints
 from transfers.batch_queue import claim_next_batch, settle_batches
 from transfers.batch_reader import read_batch
+from transfers.commitments import weigh_what_is_left
 from transfers.doorbell import ring_pages
 from transfers.leases import this_process
 from transfers.models import Batch, Transfer
 from transfers.progress import Progress
 from transfers.queue import TransferIsHeld, claim_next, release_abandoned
+from transfers.reverification import take_up_what_is_due
 from transfers.runner import run_transfer
 from transfers.states import State
 from transfers.uploads import remove_stale
@@ -73,6 +76,7 @@ class Dispatcher:
             close_old_connections()
             self._keep_house()
             settle_batches()
+            weigh_what_is_left(timezone.now())
             while self._take_one():
                 pass
         except Error as error:
@@ -199,6 +203,8 @@ def _keep_house() -> None:
     try:
         release_abandoned()
         remove_stale(timezone.now())
+        write_checkpoints(timezone.now())
+        take_up_what_is_due(timezone.now())
     except Exception:
         logger.exception("Tidying up failed; it is tried again in a minute", extra={"action": "housekeeping_failed"})
     finally:

@@ -19,6 +19,7 @@ TransferError
 │   ├── ServiceFailed           ServiceBusy
 │   └── NotTheService           MalformedAnswer         AnswerTooLarge
 ├── CommitmentRefused           CommitmentRefusedForNow
+├── CopiesAmbiguous
 ├── ReportNotUnderstood
 ├── ListenerNotStarted
 ├── RetrievalFailed
@@ -251,6 +252,12 @@ class CommitmentRefusedForNow(CommitmentRefused):
     retriable = True
 
 
+class CopiesAmbiguous(TransferError):
+    """The archive holds it more than once, under several patients, and which is ours is not known: remove it there."""
+
+    code = "copies_ambiguous"
+
+
 class ReportNotUnderstood(TransferError):
     """The destination's report on what it commits to was not understood (PS3.4 J.3.3), and not used. See its log."""
 
@@ -377,3 +384,11 @@ class TransferStopped(TransferError):
 
     code = "stopped"
     retriable = True
+
+
+def _codes_below(*errors: type[TransferError]) -> frozenset[str]:
+    return frozenset(code for error in errors for code in (error.code, *_codes_below(*error.__subclasses__())))
+
+
+UNANSWERED = _codes_below(AssociationError, ListingFailed, RequestError, TransferStopped)
+"""Codes of what keeps a destination from answering at all; anything else is an answer, however odd."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-Phase = Literal["claimed", "preparing", "preflight", "sending", "verifying"]
+Phase = Literal["claimed", "preparing", "preflight", "sending", "verifying", "rolling_back"]
 
 
 class Counts(TypedDict):

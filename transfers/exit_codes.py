@@ -43,7 +43,7 @@ _OF_VERDICT = {
 
 
 def exit_code_of(state: State, verdict: StudyVerdict, files_left_out: int) -> ExitCode:
-    if state is State.INTERRUPTED:
+    if state in {State.INTERRUPTED, State.AWAITING_COMMITMENT}:  # nobody waits for the report any more
         return ExitCode.INTERRUPTED
     if state not in {State.FINISHED, State.CANCELLED} or verdict not in _OF_VERDICT:
         return ExitCode.OUR_ERROR

@@ -18,6 +18,7 @@ _PARTS = {
     State.PREFLIGHT: ("preflight", "asked before sending"),
     State.SENDING: ("sending", "sent"),
     State.VERIFYING: ("verifying", "asked what arrived"),
+    State.ROLLING_BACK: ("broken", "removed again"),
 }
 _BROKEN = frozenset({State.FAILED, State.INTERRUPTED})
 

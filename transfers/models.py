@@ -17,6 +17,7 @@ from audit.entries import SkippedKind
 from audit.judgements import Policy, StudyVerdict
 from audit.models import UID_MAXIMUM_LENGTH, Audit, choices_of
 from transfers import endpoints
+from transfers.methods import default_method
 from transfers.passwords import decrypt_password
 from transfers.states import BatchState, Purpose, State
 from transfers.verification import Verification
@@ -73,6 +74,9 @@ def _days(text: str) -> tuple[int, ...]:
 
 def kind_choices() -> list[tuple[str, str]]:
     return [("dicom", "DICOM (C-STORE)"), ("dicomweb", "DICOMweb"), ("orthanc", "Orthanc (REST)")]
+
+
+NOTHING_IS_SENT = "no method sends to this kind of destination yet, it can only be asked"
 
 
 class Destination(models.Model):
@@ -221,6 +225,11 @@ class Destination(models.Model):
             timeouts=self.timeouts,
             associations=self.associations,
         )
+
+    @property
+    def default_method(self) -> str | None:
+        """The key of the method that fits it; None: nothing can be sent to it, it can only be asked."""
+        return default_method(self.kind, offers_commitment=self.offers_commitment)
 
     @property
     def own_ae_title(self) -> str:

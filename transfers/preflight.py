@@ -29,6 +29,7 @@ from transfers.errors import AssociationError, NoPresentationContext
 from transfers.methods.base import Preflight
 from transfers.probes.base import Listing
 from transfers.progress import Progress
+from transfers.read_back import compare_with_what_was_there
 from transfers.run import Run
 from transfers.selection import instances_to_send, uids_begun
 from transfers.states import State
@@ -59,6 +60,10 @@ def preflight(run: Run) -> list[ManifestEntry]:
     run.watch(Progress(State.PREFLIGHT, len(candidates)))
     arrived = _list_what_is_there(run)
     candidates = [entry for entry in candidates if entry.sop_instance_uid not in arrived]
+    candidates, conflicting_there = _compare_with_what_was_there(run, candidates)
+    if conflicting_there and not run.transfer.send_what_can:
+        held_back += _held_back_for(conflicting_there, candidates)
+        candidates = []
     if candidates:
         refusals, stops_all = _ask_what_would_be_taken(run, candidates)
         held_back += refusals
@@ -76,7 +81,7 @@ def find(run: Run) -> dict[str, Any]:
     conflicting = {instance.sop_instance_uid for instance in instances if instance.is_conflicting}
     entries = [entry for entry in run.entries if entry.sop_instance_uid not in conflicting]
     run.watch(Progress(State.PREFLIGHT, len(entries)))
-    listing = _list(run) if run.transfer.verify != "none" else None
+    listing = _list(run) if run.transfer.verification.asks else None
     unsendable, error = _what_would_be_refused(run, entries) if entries else ({}, None)
     sendable = [] if error else [entry for entry in entries if entry.sop_instance_uid not in unsendable]
     return {
@@ -139,13 +144,36 @@ def _conflicting(run: Run, instances: Sequence[InstanceAudit]) -> list[HeldBack]
     ]
 
 
+def _compare_with_what_was_there(
+    run: Run, entries: Sequence[ManifestEntry]
+) -> tuple[list[ManifestEntry], list[ManifestEntry]]:
+    """What is still to be sent, and what other content lies in the way of; the same content is not sent again."""
+    if run.transfer.audit.same_uid_means_same_content or not run.transfer.verification.asks or run.stop.is_set():
+        return list(entries), []
+    there = run.transfer.audit.instances.filter(was_there_before=WasThereBefore.YES)
+    uids = set(there.values_list("sop_instance_uid", flat=True))
+    to_compare = [entry for entry in entries if entry.sop_instance_uid in uids]
+    found = compare_with_what_was_there(run, to_compare) if to_compare else {}
+    settled = {uid for uid, kind in found.items() if kind is not EvidenceKind.PROBE_FAILED}
+    to_send = [entry for entry in entries if entry.sop_instance_uid not in settled]
+    return to_send, [entry for entry in to_compare if found.get(entry.sop_instance_uid) is EvidenceKind.CONFLICT]
+
+
+def _held_back_for(conflicting: Sequence[ManifestEntry], entries: Iterable[ManifestEntry]) -> list[HeldBack]:
+    reason = (
+        f"Held back, because other content is there under the same SOP Instance UID for {len(conflicting)} of the "
+        "instances (--send-what-can goes on without them)"
+    )
+    return [HeldBack(entry.sop_instance_uid, reason, HELD_BACK) for entry in entries]
+
+
 def _list_what_is_there(run: Run) -> frozenset[str]:
     """List what the destination holds of the study, and note it.
 
     Returns what an interrupted run must have brought there: begun by it, listed now, and not there when the transfer
     began. A retry sends whatever it was asked to.
     """
-    if run.transfer.verify == "none":
+    if not run.transfer.verification.asks:
         return frozenset()
     listing = _list(run)
     if not run.transfer.attempts.exists():
@@ -160,9 +188,13 @@ def _list_what_is_there(run: Run) -> frozenset[str]:
 
 
 def _list(run: Run) -> Listing:
-    listing = run.probe.list_present(run.entries, run.probe_context(run.stop))
-    for occurrence in listing.occurrences:
-        run.record(occurrence)
+    """By the first side of the archive that can be asked at all."""
+    for side in run.sides:
+        listing = side.probe.list_present(run.entries, run.probe_context(side, run.stop))
+        for occurrence in listing.occurrences:
+            run.record(occurrence)
+        if len(listing.unknown) < len(run.entries):
+            break
     return listing
 
 

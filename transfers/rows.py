@@ -11,10 +11,9 @@ from django.utils.timezone import localtime
 
 from audit.judgements import StudyVerdict
 from transfers.models import Transfer
-from transfers.states import HELD, State
+from transfers.states import HELD, RETRIABLE, State
 from transfers.wording import STATE_WORDS, VERDICT_WORDS, count_text, method_text, size_text
 
-_RETRIABLE = frozenset({State.FINISHED, State.CANCELLED, State.FAILED, State.INTERRUPTED})
 _LIVE = HELD | {State.QUEUED}
 
 
@@ -49,7 +48,7 @@ def action_of(transfer: Transfer) -> dict[str, str] | None:
     if state in _LIVE:
         cancels = {"url": reverse("transfer-cancel", args=[transfer.public_id]), "label": "Cancel"}
         return None if transfer.cancel_requested_at else cancels
-    if state not in _RETRIABLE or transfer.verdict == StudyVerdict.COMMITTED:
+    if state not in RETRIABLE or transfer.verdict == StudyVerdict.COMMITTED:
         return None
     if transfer.method is None:
         return {"url": reverse("transfer-verify", args=[transfer.public_id]), "label": "Verify again"}

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from threading import Event
+from typing import NamedTuple
 
 from audit.entries import ManifestEntry
 from audit.ledger import Ledger
 from audit.observations import Occurrence
 from transfers import queue
+from transfers.endpoints import Endpoint
 from transfers.import_roots import root_by_name
 from transfers.methods import METHODS
 from transfers.methods.base import Method, ReconnectPolicy, SendContext
-from transfers.models import Batch, Transfer
+from transfers.models import Batch, Destination, Transfer
 from transfers.probes import DEFAULT_PROBES, PROBES
 from transfers.probes.base import Probe, ProbeContext
 from transfers.progress import Watcher
@@ -22,6 +25,18 @@ from transfers.stopping import AnyOf
 
 RECONNECT = ReconnectPolicy()
 """How a method opens lost associations again."""
+
+
+class Side(NamedTuple):
+    """One way to an archive, which may be known by several: DICOM, DICOMweb, Orthanc's own."""
+
+    name: str
+    endpoint: Endpoint
+    probe: Probe
+
+    @classmethod
+    def of(cls, destination: Destination) -> Side:
+        return cls(destination.name, destination.endpoint, PROBES[DEFAULT_PROBES[destination.kind]])
 
 
 @dataclass
@@ -47,9 +62,16 @@ class Run:
     def method(self) -> Method:
         return METHODS[self.transfer.method or ""]
 
+    @cached_property
+    def sides(self) -> tuple[Side, ...]:
+        """By which the archive is asked, one after another until one answers: what --ask-at names comes first."""
+        destination = self.transfer.destination
+        return tuple(Side.of(each) for each in (*destination.ask_at.all(), destination))
+
     @property
-    def probe(self) -> Probe:
-        return PROBES[DEFAULT_PROBES[self.transfer.destination.kind]]
+    def within(self) -> Path | None:
+        """The folder that no file of the input may lead out of. Raises PathNotAllowed."""
+        return _import_folder(self.transfer.batch)
 
     @property
     def send_context(self) -> SendContext:
@@ -59,22 +81,23 @@ class Run:
             RECONNECT,
             options=transfer.options,
             stop=self.stop,
-            within=_import_folder(transfer.batch),
+            within=self.within,
         )
 
-    def probe_context(self, stop: Event) -> ProbeContext:
+    def probe_context(self, side: Side, stop: Event) -> ProbeContext:
         destination = self.transfer.destination
         return ProbeContext(
-            endpoint=destination.endpoint,
+            endpoint=side.endpoint,
             settle_seconds=destination.presence_settle_seconds,
             # Where nothing was ever sent the destination is asked once: patience would bring nothing to light.
-            retry_seconds=destination.probe_retry_seconds if self._may_have_sent else 0,
+            retry_seconds=destination.probe_retry_seconds if self.may_have_sent else 0,
             may_settle=uids_begun(self.transfer.audit),
             stop=stop,
         )
 
     @property
-    def _may_have_sent(self) -> bool:
+    def may_have_sent(self) -> bool:
+        """Whether there is anything to ask about: something was sent, or nothing was ever to be sent by this run."""
         return not self.transfer.sends or self.transfer.attempts.exists()
 
     def record(self, occurrence: Occurrence) -> None:

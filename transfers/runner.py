@@ -14,16 +14,19 @@ from django.utils import timezone
 from audit.entries import ManifestEntry
 from audit.ledger import AuditIsSealed, Ledger, entries_of
 from audit.observations import EvidenceKind, Observation
-from transfers import queue
+from transfers import commitments, ending, queue
 from transfers.abandoned import end_abandoned_attempts
 from transfers.cancelling import CANCELLED, record_cancelled
-from transfers.errors import TransferStopped
+from transfers.commitment_requests import ask_to_commit
+from transfers.errors import UNANSWERED, TransferStopped
 from transfers.leases import is_lost_connection
 from transfers.models import Attempt, Transfer
 from transfers.preflight import find, preflight
 from transfers.progress import Progress, Watcher, watch_nothing
-from transfers.run import Run
-from transfers.states import HELD, TRANSITIONS, State
+from transfers.read_back import compare
+from transfers.rolling_back import is_known_to_be_incomplete, roll_back
+from transfers.run import Run, Side
+from transfers.states import HELD, TRANSITIONS, Purpose, State
 from transfers.stopping import AnyOf
 
 logger = logging.getLogger(__name__)
@@ -109,19 +112,22 @@ def _run(transfer: Transfer, halt: Event, cancelled: Event, watch: Watcher, halt
 
 
 def _run_phases(run: Run) -> None:
-    transfer = run.transfer
+    transfer, purpose = run.transfer, Purpose(run.transfer.purpose)
     end_abandoned_attempts(transfer, run.ledger)
-    if transfer.sends and not run.stop.is_set():
+    if purpose is Purpose.SEND and not run.stop.is_set():
         if transfer.stops_before_sending:
             ask(run)
         else:
             send_what_is_to_be_sent(run)
     if State(transfer.state) is State.DRAFT or run.halt.is_set():
         return
-    if transfer.sends and run.cancelled.is_set():
+    if purpose is Purpose.SEND and run.cancelled.is_set():
         record_cancelled(run.ledger)
-    if transfer.verify != "none":
-        verify(run)
+    is_all_or_nothing = purpose is Purpose.SEND and transfer.rolls_back
+    if purpose is not Purpose.ROLL_BACK:
+        ask_what_arrived(run)
+    if purpose is Purpose.ROLL_BACK or (is_all_or_nothing and is_known_to_be_incomplete(run)):
+        remove_again(run)
     if not run.halt.is_set():
         close(run)
 
@@ -175,24 +181,67 @@ def _explained(run: Run, seen: Observation) -> Observation:
     return seen
 
 
+def ask_what_arrived(run: Run) -> None:
+    """In every way that was chosen: commitment first, since its report may take a while."""
+    transfer = run.transfer
+    if transfer.asks_commitment and run.may_have_sent and not run.halt.is_set():
+        ask_to_commit(run)
+    if transfer.verification.asks and not run.halt.is_set():
+        verify(run)
+    if transfer.verification.compares_content and run.may_have_sent and not run.halt.is_set():
+        compare(run)
+
+
+def remove_again(run: Run) -> None:
+    """Then the destination is asked whether it is gone: that alone decides."""
+    if not run.halt.is_set():
+        roll_back(run)
+    if not run.halt.is_set():
+        verify(run)
+
+
 def verify(run: Run) -> None:
-    """Ask the destination about every instance of the manifest, over an association of its own."""
+    """Ask the destination about every instance of the manifest, over an association or session of its own.
+
+    Whatever one side of the archive could not be asked about is asked of the next.
+    """
     queue.move(run.transfer, State.VERIFYING)
-    run.ledger.begin_round()
-    done = 0
-    for seen in run.probe.verify(run.entries, run.probe_context(run.halt)):
+    entries = run.entries
+    for side in run.sides:
+        run.ledger.begin_round()
+        unanswered = _ask_one_side(run, side, entries)
+        entries = tuple(entry for entry in entries if entry.sop_instance_uid in unanswered)
+        if not entries or run.halt.is_set():
+            break
+    run.ledger.flush()
+
+
+def _ask_one_side(run: Run, side: Side, entries: Sequence[ManifestEntry]) -> set[str]:
+    """Returns the SOP Instance UIDs about which it could not be asked."""
+    unanswered = set()
+    done = len(run.entries) - len(entries)
+    for seen in side.probe.verify(entries, run.probe_context(side, run.halt)):
         if isinstance(seen, Observation):
             run.ledger.record(seen)
+            if seen.kind is EvidenceKind.PROBE_FAILED and seen.detail.get("code") in UNANSWERED:
+                unanswered.add(seen.sop_instance_uid)
             done += 1
         elif seen is not None:
             run.record(seen)
         run.ledger.flush_if_due()
         run.watch(Progress(State.VERIFYING, len(run.entries), done))
-    run.ledger.flush()
+    return unanswered
 
 
 def close(run: Run) -> None:
-    """Judge, seal and end, all of it or nothing, and only while this process holds the transfer."""
+    """Judge, seal and end, all of it or nothing, and only while this process holds the transfer.
+
+    Where a report of storage commitment may still come in time, it is let go of instead, and waits for that.
+    """
     with transaction.atomic():
-        run.ledger.close()
-        queue.end(run.transfer)
+        Transfer.objects.select_for_update().get(pk=run.transfer.pk)  # who keeps a report now waits, and sees the end
+        commitments.weigh_with(run.ledger, run.transfer, timezone.now())
+        if commitments.is_awaited(run.transfer) and not run.cancelled.is_set():
+            queue.move(run.transfer, State.AWAITING_COMMITMENT)
+            return
+        ending.end(run.transfer, run.ledger)

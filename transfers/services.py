@@ -10,15 +10,17 @@ from django.db import transaction
 from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
-from audit.entries import StudyManifest
+from audit.entries import StudyDescription, StudyManifest
 from audit.judgements import InstanceVerdict, StudyVerdict
-from audit.ledger import AskedAt, Ledger, continue_audit, open_audit
+from audit.ledger import AskedAt, Ledger, continue_audit, entries_of, open_audit
 from transfers import queue
 from transfers.abandoned import end_abandoned_attempts
 from transfers.cancelling import record_cancelled
 from transfers.doorbell import ring_worker
+from transfers.methods import METHODS
 from transfers.models import Batch, Destination, Transfer
-from transfers.states import HELD, TERMINAL, Purpose, State
+from transfers.rollback import check_can_roll_back
+from transfers.states import HELD, RETRIABLE, TERMINAL, Purpose, State
 
 
 class NothingToRetry(Exception):
@@ -31,9 +33,6 @@ class NothingToCancel(Exception):
 
 class DestinationMoved(Exception):
     """The destination was pointed to another archive since. Name the files instead: verify PATH --to NAME."""
-
-
-_RETRIABLE = frozenset({State.FINISHED, State.CANCELLED, State.FAILED, State.INTERRUPTED})
 
 
 def manifest_digest(study: StudyManifest) -> str:
@@ -53,6 +52,8 @@ def create_transfer(  # noqa: PLR0913  one for each thing that may be asked for
     verify: str,
     options: Mapping[str, Any] | None = None,
     send_what_can: bool = False,
+    asks_commitment: bool = False,
+    rolls_back: bool = False,
     files_left_out: int = 0,
     worker: str = "",
     batch: Batch | None = None,
@@ -77,6 +78,8 @@ def create_transfer(  # noqa: PLR0913  one for each thing that may be asked for
         verify=verify,
         purpose=Purpose.SEND if method else Purpose.VERIFY,
         send_what_can=send_what_can,
+        asks_commitment=asks_commitment or (method is not None and METHODS[method].asks_commitment),
+        rolls_back=rolls_back,
         batch=batch,
         stops_before_sending=batch is not None and not batch.starts,
         is_in_background=batch is not None,
@@ -104,6 +107,41 @@ def _description(study: StudyManifest) -> dict[str, Any]:
         "instances": len(study.entries),
         "size_bytes": sum(entry.data_set_size for entry in study.entries),
     }
+
+
+def inquire_elsewhere(
+    transfer: Transfer, destination: Destination, *, verify: str, asks_commitment: bool = False, worker: str = ""
+) -> Transfer:
+    """Ask another destination about the manifest of an earlier transfer: a transfer of its own, that sends nothing.
+
+    Without `worker` it runs in the background.
+    """
+    audit = transfer.audit
+    conflicts = audit.instances.filter(is_conflicting=True).values_list("sop_instance_uid", flat=True)
+    study = StudyManifest(
+        transfer.study_instance_uid,
+        tuple(entries_of(audit.instances.order_by("position").iterator(), transfer.study_instance_uid)),
+        frozenset(conflicts),
+        StudyDescription(
+            transfer.study_description,
+            transfer.study_date.isoformat() if transfer.study_date else "",
+            tuple(filter(None, transfer.modalities.split(","))),
+            transfer.series,
+        ),
+    )
+    inquiry = create_transfer(
+        study,
+        destination=destination,
+        method=None,
+        verify=verify,
+        asks_commitment=asks_commitment,
+        files_left_out=audit.files_left_out,
+        worker=worker,
+    )
+    if not worker:
+        Transfer.objects.filter(pk=inquiry.pk).update(is_in_background=True)
+        ring_worker()
+    return inquiry
 
 
 def lock(destination: Destination) -> None:
@@ -135,6 +173,8 @@ def resume(
     *,
     verify: str,
     send_what_can: bool = False,
+    asks_commitment: bool = False,
+    rolls_back: bool = False,
     options: Mapping[str, Any] | None = None,
 ) -> None:
     """Take up an unfinished transfer again, as asked for now: what has no answer yet is sent.
@@ -145,7 +185,9 @@ def resume(
         queue.claim(transfer, worker)
         transfer.verify, transfer.purpose, transfer.stops_before_sending = verify, Purpose.SEND, False
         transfer.send_what_can, transfer.options = send_what_can, dict(options or {})
-        transfer.save(update_fields=["verify", "purpose", "stops_before_sending", "send_what_can", "options"])
+        transfer.rolls_back, transfer.asks_commitment = rolls_back, asks_commitment or _method_asks_commitment(transfer)
+        changed = ["verify", "purpose", "stops_before_sending", "send_what_can", "options"]
+        transfer.save(update_fields=[*changed, "rolls_back", "asks_commitment"])
         queue.record_event(transfer, "resumed", verify=verify, send_what_can=send_what_can)
 
 
@@ -158,7 +200,7 @@ class Resend(NamedTuple):
 
 def preview_retry(transfer: Transfer) -> Resend:
     """How much `retry` would send: what is refuted or unproven, and nothing else; none where it cannot be retried."""
-    if transfer.method is None or State(transfer.state) not in _RETRIABLE:
+    if transfer.method is None or State(transfer.state) not in RETRIABLE:
         return Resend(0, 0)
     unconfirmed = transfer.audit.instances.exclude(verdict=InstanceVerdict.CONFIRMED)
     found = unconfirmed.aggregate(count=Count("id"), size=Sum("data_set_size"))
@@ -173,15 +215,30 @@ def retry(transfer: Transfer, worker: str = "") -> None:
     """
     if transfer.method is None or not transfer.audit.instances.exclude(verdict="confirmed").exists():
         raise NothingToRetry
-    _continue(transfer, "retried", worker, verify=transfer.verify, purpose=Purpose.SEND)
+    asks_commitment = transfer.asks_commitment or _method_asks_commitment(transfer)
+    _continue(transfer, "retried", worker, verify=transfer.verify, asks_commitment=asks_commitment)
 
 
-def reverify(transfer: Transfer, verify: str, worker: str = "") -> None:
+def reverify(transfer: Transfer, verify: str, worker: str = "", *, asks_commitment: bool = False, by: str = "") -> None:
     """Ask the destination again, sending nothing, in a new audit that continues the sealed one.
+
+    `asks_commitment`: also to commit to what it holds, be it that its report was overdue.
 
     Raises DestinationMoved where it is another archive now, TransferIsHeld where another process works on it.
     """
-    _continue(transfer, "reverified", worker, verify=verify, purpose=Purpose.VERIFY)
+    purpose = Purpose.VERIFY
+    _continue(transfer, "reverified", worker, purpose=purpose, verify=verify, asks_commitment=asks_commitment, by=by)
+
+
+def roll_back(transfer: Transfer, by: str = "", worker: str = "") -> None:
+    """Remove from the destination again what this transfer brought there, and nothing else.
+
+    Raises CannotRollBack, with the reason, DestinationMoved where it is another archive now, TransferIsHeld where
+    another process works on it.
+    """
+    check_can_roll_back(transfer.destination)
+    verify = transfer.verify if transfer.verification.asks else "presence"
+    _continue(transfer, "roll_back_asked", worker, purpose=Purpose.ROLL_BACK, verify=verify, by=by)
 
 
 def cancel(transfer: Transfer, by: str = "") -> None:
@@ -211,10 +268,32 @@ def _seal_unsent(transfer: Transfer) -> None:
     ledger.close()
 
 
-def _continue(transfer: Transfer, event: str, worker: str, *, verify: str, purpose: Purpose) -> None:
+def note_alarm_seen(transfer: Transfer, by: str) -> None:
+    """Somebody knows that the destination lost instances: what is proved of it stays as it is."""
+    with transaction.atomic():
+        if Transfer.objects.filter(pk=transfer.pk, missing_since__isnull=False).update(missing_since=None):
+            queue.record_event(transfer, "alarm_seen", None, by=by)
+    transfer.missing_since = None
+
+
+def _method_asks_commitment(transfer: Transfer) -> bool:
+    return transfer.method is not None and METHODS[transfer.method].asks_commitment
+
+
+def _continue(
+    transfer: Transfer,
+    event: str,
+    worker: str,
+    *,
+    verify: str,
+    purpose: Purpose = Purpose.SEND,
+    asks_commitment: bool = False,
+    by: str = "",
+) -> None:
     if transfer.audit.destination_address != transfer.destination.address:
         raise DestinationMoved(_text_of(DestinationMoved))
-    if State(transfer.state) not in (_RETRIABLE | HELD if worker else _RETRIABLE):
+    takes_up = RETRIABLE if purpose is Purpose.SEND else RETRIABLE | {State.AWAITING_COMMITMENT}
+    if State(transfer.state) not in (takes_up | HELD if worker else takes_up):
         raise queue.TransferIsHeld  # what still waits for a worker, or as a draft, was meant for sending
     with transaction.atomic():
         if worker:
@@ -224,12 +303,14 @@ def _continue(transfer: Transfer, event: str, worker: str, *, verify: str, purpo
             transfer.is_in_background = True
         if transfer.audit.is_sealed:
             transfer.audit = continue_audit(transfer.audit, transfer.destination.policy)
-        transfer.verify, transfer.purpose = verify, purpose
+        transfer.verify, transfer.purpose, transfer.asks_commitment = verify, purpose, asks_commitment
+        transfer.reverify_at = None
         transfer.stops_before_sending, transfer.cancel_requested_at = False, None
         transfer.verdict = StudyVerdict.PENDING
-        changed = ["audit", "verify", "purpose", "stops_before_sending", "cancel_requested_at", "verdict"]
-        transfer.save(update_fields=[*changed, "is_in_background"])
-        queue.record_event(transfer, event, verify=verify)
+        changed = ["audit", "verify", "purpose", "asks_commitment", "reverify_at", "stops_before_sending"]
+        transfer.save(update_fields=[*changed, "cancel_requested_at", "verdict", "is_in_background"])
+        asked_by = {"by": by} if by else {}
+        queue.record_event(transfer, event, None, verify=verify, **asked_by)
     ring_worker()
 
 

@@ -48,6 +48,9 @@ TERMINAL = frozenset({State.FINISHED, State.CANCELLED, State.FAILED})
 HELD = frozenset(_RUNNING)
 """The states in which a process holds the transfer by a lease."""
 
+RETRIABLE = frozenset({State.FINISHED, State.CANCELLED, State.FAILED, State.INTERRUPTED})
+"""Nobody works on it, nothing is waited for, and what is not confirmed can be sent again."""
+
 _ENDS = frozenset({State.CANCELLED, State.INTERRUPTED, State.FAILED})
 _CLOSES = frozenset({State.FINISHED, State.AWAITING_COMMITMENT})
 _LEAVES = _ENDS | {State.QUEUED}

@@ -13,9 +13,9 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
 from transfers.import_roots import PathNotAllowed, confined
-from transfers.methods import DEFAULT_METHODS, METHODS
+from transfers.methods import METHODS
 from transfers.methods.options import WrongOption, check_options
-from transfers.models import Destination, Upload
+from transfers.models import NOTHING_IS_SENT, Destination, Upload
 from transfers.submissions import Submission
 from transfers.submitted_files import File
 from transfers.verification import Level
@@ -136,7 +136,10 @@ class SubmissionForm(forms.Form):
         return list(self.cleaned_data["files"])
 
     def _options(self, destination: Destination) -> dict[str, int]:
-        key = self.cleaned_data.get("method") or DEFAULT_METHODS[destination.kind]
+        key = self.cleaned_data.get("method") or destination.default_method
+        if key is None:
+            self.add_error("destination", f"Nothing can be sent to {destination}: {NOTHING_IS_SENT}.")
+            return {}
         method = METHODS[key]
         if destination.kind not in method.kinds:
             self.add_error("method", f"{method.label} cannot send to {destination}: it is of another kind.")

@@ -16,7 +16,6 @@ from transfers.batch_queue import move_batch
 from transfers.doorbell import ring_worker
 from transfers.errors import TransferError
 from transfers.import_roots import confined
-from transfers.methods import DEFAULT_METHODS
 from transfers.models import Batch, Destination, Upload
 from transfers.states import BatchState, State
 
@@ -114,7 +113,7 @@ def _create(submission: Submission, path: str, by: User, key: str) -> Batch:
     return Batch.objects.create(
         created_by=by,
         destination=destination,
-        method=submission.method or DEFAULT_METHODS[destination.kind],
+        method=submission.method or destination.default_method or "",
         options=dict(submission.options),
         verify=submission.verify or destination.verify,
         send_what_can=submission.send_what_can,

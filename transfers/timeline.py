@@ -36,6 +36,8 @@ _STATES: Mapping[str, Told] = {
     State.DRAFT: Told("Waits for somebody to start it"),
     State.SENDING: Told("Sending began", tone="accent"),
     State.VERIFYING: Told("The destination is asked what arrived", tone="accent"),
+    State.ROLLING_BACK: Told("What was brought there is removed again", tone="warning"),
+    State.AWAITING_COMMITMENT: Told("All was done but the report of the destination, which is waited for"),
     State.FINISHED: Told("Judged, and sealed", tone="success"),
     State.CANCELLED: Told("Cancelled: judged, and sealed", tone="warning"),
     State.INTERRUPTED: Told("Stopped half-way; it can be resumed", tone="warning"),
@@ -77,6 +79,20 @@ def _list_finished(detail: Detail) -> Told:
     return Told(f"Listed {series}{taken}: nothing missing")
 
 
+def _commitment_report(detail: Detail) -> Told:
+    committed, asked = int(detail.get("committed", 0)), int(detail.get("asked", 0))
+    failed = int(detail.get("failed", 0))
+    text = f"The destination reports: {committed:,} of {count_text(asked, 'instance')} committed"
+    return Told(text, f"{failed:,} not" if failed else "", "success" if committed == asked else "warning")
+
+
+_ORPHANED: Mapping[str, str] = {
+    "wrong_ae_title": "It came from another AE title than the one that was asked",
+    "foreign_instances": "It names instances that were not asked about",
+    "repeated": "It says again what an earlier one said",
+}
+
+
 def _fault(text: str, tone: str = "warning") -> Callable[[Detail], Told]:
     return lambda detail: Told(_numbered(text, detail), _reason(detail), tone)
 
@@ -90,7 +106,7 @@ TELLERS: Mapping[str, Callable[[Detail], Told]] = {
     "state_changed": _state_changed,
     "resumed": _plain("Resumed"),
     "retried": _plain("To be sent again: what is not proved, and nothing else"),
-    "reverified": _plain("To be verified again: nothing is sent"),
+    "reverified": lambda detail: Told("To be verified again: nothing is sent", str(detail.get("by") or "")),
     "cancel_requested": lambda detail: Told("Cancel was asked for", str(detail.get("by") or ""), "warning"),
     "abandoned": _plain("The process that held it has ended", "warning"),
     "was_there_before": _was_there_before,
@@ -109,6 +125,39 @@ TELLERS: Mapping[str, Callable[[Detail], Told]] = {
     "association_interrupted": _plain("An association was ended: there was nothing left to send over it"),
     "association_rejected": _fault("An association was rejected"),
     "association_timed_out": _fault("An association was not answered in time"),
+    "commitment_asked": lambda detail: Told(
+        f"Asked to commit to {count_text(int(detail.get('instances', 0)), 'instance')}", tone="accent"
+    ),
+    "commitment_not_asked": _fault("The destination could not be asked to commit"),
+    "commitment_report": _commitment_report,
+    "commitment_report_orphaned": lambda detail: Told(
+        "A report of storage commitment was not used", _ORPHANED.get(str(detail.get("because")), ""), "warning"
+    ),
+    "commitment_overdue": lambda detail: Told(
+        f"No report came in time about {count_text(int(detail.get('asked', 0)), 'instance')}",
+        "One that comes late still counts",
+        "warning",
+    ),
+    "roll_back_asked": lambda detail: Told(
+        "To be removed there again: what this transfer brought, and nothing else",
+        str(detail.get("by") or ""),
+        "warning",
+    ),
+    "roll_back_not_possible": _plain("Nothing could be removed: the destination offers no way to", "error"),
+    "rolled_back": lambda detail: Told(
+        f"Removed {int(detail.get('removed', 0)):,} of {count_text(int(detail.get('asked', 0)), 'instance')} "
+        "that this transfer had begun to send",
+        tone="warning",
+    ),
+    "not_removed": lambda detail: Told(
+        f"{count_text(int(detail.get('instances', 0)), 'instance')} could not be removed", _reason(detail), "error"
+    ),
+    "missing_again": _plain("The destination lacks instances now, though the study had been committed", "error"),
+    "alarm_seen": lambda detail: Told("The alarm was seen", str(detail.get("by") or "")),
+    "content_compared": lambda detail: Told(
+        f"Contents compared of {int(detail.get('instances', 0)):,} "
+        f"of {count_text(int(detail.get('of', 0)), 'instance')}"
+    ),
     "probe_started": lambda detail: Told(
         "Asking for the list of instances", count_text(int(detail.get("series", 0)), "series")
     ),

@@ -16,6 +16,8 @@ STATE_WORDS: Mapping[State, str] = {
     State.DRAFT: "Draft",
     State.SENDING: "Sending",
     State.VERIFYING: "Asking what arrived",
+    State.ROLLING_BACK: "Removing again",
+    State.AWAITING_COMMITMENT: "Awaiting commitment",
     State.FINISHED: "Finished",
     State.CANCELLED: "Cancelled",
     State.INTERRUPTED: "Interrupted",

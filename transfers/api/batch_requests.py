@@ -12,9 +12,9 @@ from rest_framework import serializers
 
 from transfers.api import words
 from transfers.api.fields import Text, WayToVerify, YesOrNo
-from transfers.methods import DEFAULT_METHODS, METHODS
+from transfers.methods import METHODS
 from transfers.methods.options import WrongOption, check_options
-from transfers.models import Destination, Upload
+from transfers.models import NOTHING_IS_SENT, Destination, Upload
 from transfers.receiving import ReceivedFile
 from transfers.submissions import Submission
 
@@ -71,7 +71,10 @@ class BatchRequest(serializers.Serializer[Any]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         destination = attrs["destination"]
-        method = METHODS[attrs.get("method") or DEFAULT_METHODS[destination.kind]]
+        key = attrs.get("method") or destination.default_method
+        if key is None:
+            raise serializers.ValidationError({"destination": [f"Nothing can be sent there: {NOTHING_IS_SENT}."]})
+        method = METHODS[key]
         if destination.kind not in method.kinds:
             raise serializers.ValidationError({"method": ["This method cannot send to this kind of destination."]})
         try:

@@ -51,7 +51,7 @@ class Meter:
         }
 
     def _read(self, row: TransferRow, audit: LiveAudit) -> _Reading:
-        if row.state == State.VERIFYING:
+        if row.state in {State.VERIFYING, State.ROLLING_BACK}:
             return _Reading(min(audit.of_round(audit.last_round).asked, row.instances), row.instances)
         attempt = self._find_attempt(row, audit) if row.state == State.SENDING else None
         if attempt is None:

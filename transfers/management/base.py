@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
@@ -17,6 +18,7 @@ from django.db.migrations.executor import MigrationExecutor
 from audit.guards import check_guards
 from transfers.exit_codes import ExitCode
 from transfers.models import Destination
+from transfers.verification import Verification
 
 
 class TallymanCommand(BaseCommand):
@@ -52,6 +54,17 @@ class TallymanCommand(BaseCommand):
 
     def run(self, **options: Any) -> None:
         raise NotImplementedError
+
+
+WAYS_TO_VERIFY = "none|presence|content[:SAMPLE%]"
+
+
+def way_to_verify(text: str) -> str:
+    """Type of an argument."""
+    try:
+        return str(Verification.parse(text))
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from error
 
 
 def wrong_usage(message: str) -> CommandError:

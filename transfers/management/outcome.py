@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from threading import Event
 
 from django.core.management.base import OutputWrapper
@@ -11,7 +12,10 @@ from django.db import DatabaseError
 
 from audit.entries import Skipped
 from audit.judgements import StudyVerdict
+from transfers import commitments
+from transfers.errors import ListenerNotStarted
 from transfers.exit_codes import ExitCode, exit_code_of, worst
+from transfers.listener import make_listener
 from transfers.management.terminal import print_skipped, print_verdicts
 from transfers.models import Transfer
 from transfers.progress import Watcher
@@ -19,6 +23,8 @@ from transfers.queue import TransferIsHeld
 from transfers.reports import write_report
 from transfers.runner import run_transfer
 from transfers.states import State
+
+_LOOK_SECONDS = 0.2
 
 
 def run_one(transfer: Transfer, stop: Event, watch: Watcher) -> None:
@@ -35,6 +41,37 @@ def run_one(transfer: Transfer, stop: Event, watch: Watcher) -> None:
     except Exception as error:  # noqa: BLE001  logged by the runner
         sys.stderr.write(f"Transfer {transfer.public_id} failed by an error of ours: {type(error).__name__}.\n")
     transfer.refresh_from_db()
+
+
+@contextmanager
+def listening(transfers_ask: bool) -> Iterator[None]:
+    """Take reports of storage commitment as long as the block lasts, where any may come.
+
+    Where the port is taken, another listener of this installation is trusted to have it: reports are waited for in the
+    database all the same.
+    """
+    if not transfers_ask:
+        yield
+        return
+    listener = make_listener()
+    try:
+        listener.start()
+    except ListenerNotStarted as error:
+        sys.stderr.write(f"{error} Reports are waited for all the same: another listener may take them.\n")
+        yield
+        return
+    try:
+        yield
+    finally:
+        listener.stop()
+
+
+def await_commitments(transfers: Sequence[Transfer], stop: Event) -> None:
+    """Wait until every report has come or is overdue, or until stopped: then whoever listens takes them."""
+    for transfer in transfers:
+        while transfer.state == State.AWAITING_COMMITMENT and not stop.wait(_LOOK_SECONDS):
+            commitments.weigh(transfer.pk)
+            transfer.refresh_from_db()
 
 
 def finish(

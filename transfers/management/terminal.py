@@ -30,6 +30,7 @@ _WORDS = {
     State.PREFLIGHT: "Asking the destination what it takes and what it holds",
     State.SENDING: "Sending",
     State.VERIFYING: "Asking the destination what arrived",
+    State.ROLLING_BACK: "Removing again what was brought there",
 }
 _REDRAW_SECONDS = 0.1
 _SKIPPED_SHOWN = 20

@@ -6,10 +6,16 @@ from collections.abc import Mapping
 
 from transfers.methods.base import Method
 from transfers.methods.c_store import CStore
+from transfers.methods.c_store_commitment import CStoreCommitment
 
 METHODS: Mapping[str, Method] = {
     CStore.key: CStore(),
+    CStoreCommitment.key: CStoreCommitment(),
 }
 
-DEFAULT_METHODS: Mapping[str, str] = {"dicom": CStore.key}
-"""By the kind of destination."""
+
+def default_method(kind: str, *, offers_commitment: bool) -> str | None:
+    """The key of the method by which a kind of destination is sent to where nobody chose; None: by none."""
+    if kind != "dicom":
+        return None
+    return CStoreCommitment.key if offers_commitment else CStore.key

@@ -70,6 +70,10 @@ class Method(Protocol):
     """What does its own success say, for people? A claim of the destination: it is asked afterwards all the same."""
     destination_may_trust_stable_study: bool
     """Does the whole study appear at once, so that the destination's own "stable" event says it is complete?"""
+    asks_commitment: bool
+    """Is the destination asked to commit to what it holds, once all was sent?"""
+    keeps_bytes: bool
+    """Does it hand over files as they are, so that a digest of the stored file can be compared with that of ours?"""
 
     @property
     def Options(self) -> type[Any]:  # noqa: N802  # a nested class

@@ -35,6 +35,8 @@ class CStore:
     kinds: tuple[str, ...] = ("dicom",)
     sender_can_trust = "Every C-STORE was answered with success, where the destination answers only after saving."
     destination_may_trust_stable_study = False
+    asks_commitment = False
+    keeps_bytes = False
 
     @dataclass(frozen=True, slots=True)
     class Options:
@@ -72,7 +74,7 @@ class CStore:
         """As Method promises. Closing the generator aborts the associations and ends the threads."""
         if not entries:
             return
-        sending = _Sending(entries, context)
+        sending = _Sending(entries, context, self.Options(**context.options))
         try:
             sending.start()
             while sending.is_under_way():
@@ -89,7 +91,7 @@ class CStore:
 class _Sending:
     """The threads of one send, and the thread that reads what they see."""
 
-    def __init__(self, entries: Sequence[ManifestEntry], context: SendContext) -> None:
+    def __init__(self, entries: Sequence[ManifestEntry], context: SendContext, options: CStore.Options) -> None:
         queue = StoreQueue(entries)
         self.journal = StoreJournal()
         self._fleet = Fleet(context.reconnect, queue)
@@ -98,7 +100,7 @@ class _Sending:
         self._stopped_at: float | None = None
         self._lock = Lock()
         self._all_ended = Event()
-        associations = CStore.Options(**context.options).associations or context.dicom_endpoint.associations
+        associations = options.associations or context.dicom_endpoint.associations
         count = max(1, min(associations, len(entries)))
         self._running = count
         shop = Shop(queue, self._fleet, self.journal, context.reconnect, context.within)

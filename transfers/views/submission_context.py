@@ -9,10 +9,10 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 
 from transfers import uploads
-from transfers.ceilings import ceiling
+from transfers.destination_cards import ceiling_at
 from transfers.import_folders import Folder, look_into, top
 from transfers.import_roots import PathNotAllowed, import_roots
-from transfers.methods import DEFAULT_METHODS, METHODS
+from transfers.methods import METHODS
 from transfers.models import Destination, Upload
 from transfers.submission_form import SubmissionForm
 from transfers.wording import count_text, size_text
@@ -37,7 +37,7 @@ def page_context(form: SubmissionForm, user: User) -> dict[str, Any]:
 
 
 def _choice(destination: Destination, form: SubmissionForm) -> dict[str, Any]:
-    best = ceiling(DEFAULT_METHODS[destination.kind], destination.policy, destination.verify)
+    best = ceiling_at(destination)
     return {
         "name": destination.name,
         "address": destination.address,

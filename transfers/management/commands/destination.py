@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import transaction
 from django.db.models import ProtectedError
 from django.forms.models import model_to_dict
 
 from transfers.connections import describe
-from transfers.management.base import TallymanCommand, destination_named, wrong_usage
-from transfers.models import Destination
+from transfers.management.base import (
+    WAYS_TO_VERIFY,
+    TallymanCommand,
+    destination_named,
+    way_to_verify,
+    wrong_usage,
+)
+from transfers.models import Destination, kind_choices
+from transfers.passwords import encrypt_password
 from transfers.wire.connection_test import test_connection
 
 #: Option of `add` → field of Destination, for those that are given as they are.
@@ -25,6 +34,8 @@ _PLAIN_OPTIONS = {
     "network_timeout_seconds": float,
     "presence_settle_seconds": float,
     "probe_retry_seconds": float,
+    "commitment_timeout_seconds": float,
+    "commitment_batch_size": int,
 }
 _FILE_OPTIONS = {"tls_ca": "tls_ca_file", "tls_certificate": "tls_certificate_file", "tls_key": "tls_key_file"}
 
@@ -52,25 +63,32 @@ class Command(TallymanCommand):
                 f"There is a destination “{options['name']}” already: remove it first, or take another name."
             )
         destination = Destination(**_fields(options))
+        sides = [destination_named(name) for name in options["ask_at"]]
         try:
             destination.full_clean()
         except ValidationError as error:
             raise wrong_usage(_in_words(error)) from error
-        destination.save()
+        with transaction.atomic():
+            destination.save()
+            destination.ask_at.set(sides)
         self.stdout.write(f"Added {destination}. Try it: manage.py destination check {destination}")
 
     def run_list(self, _options: dict[str, Any]) -> None:
         for destination in Destination.objects.all():
             self.stdout.write(
-                f"{destination.name}  {destination.kind}  {destination.called_ae_title}"
-                f"@{destination.host}:{destination.port}  verify={destination.verify}"
+                f"{destination.name}  {destination.kind}  {destination.url or _dicom_address(destination)}"
+                f"  verify={destination.verify}"
             )
 
     def run_show(self, options: dict[str, Any]) -> None:
         destination = destination_named(options["name"])
         for name, value in model_to_dict(destination).items():
+            if name == "ask_at":
+                value = ", ".join(side.name for side in value)  # noqa: PLW2901
             if name != "id":
                 self.stdout.write(f"{name}: {value}")
+        if destination.password_encrypted:
+            self.stdout.write("password: (set)")
 
     def run_remove(self, options: dict[str, Any]) -> None:
         destination = destination_named(options["name"])
@@ -92,12 +110,29 @@ class Command(TallymanCommand):
 
 def _add_arguments_of_add(parser: ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME")
-    parser.add_argument("--kind", required=True, choices=["dicom"])
-    parser.add_argument("--host", required=True)
-    parser.add_argument("--port", required=True, type=int)
-    parser.add_argument("--ae-title", required=True, help="called AE title: the archive's")
+    parser.add_argument("--kind", required=True, choices=[key for key, _ in kind_choices()])
+    parser.add_argument("--host", default="", help="of a DICOM archive")
+    parser.add_argument("--port", type=int, help="of a DICOM archive")
+    parser.add_argument("--ae-title", default="", help="called AE title: the archive's")
     parser.add_argument("--calling-ae-title", default="", help="ours (default: DICOM_AE_TITLE)")
-    parser.add_argument("--verify", choices=["none", "presence"], default="presence")
+    parser.add_argument("--url", default="", help="of a DICOMweb service, or of an Orthanc")
+    parser.add_argument("--username", default="", help="over HTTP")
+    parser.add_argument(
+        "--password-env", metavar="VAR", default="", help="the password is read once from this variable, and encrypted"
+    )
+    parser.add_argument("--verify", type=way_to_verify, metavar=WAYS_TO_VERIFY, default="presence")
+    parser.add_argument(
+        "--ask-at",
+        nargs="+",
+        action="extend",
+        metavar="NAME",
+        default=[],
+        help="destinations that are the same archive, by which it is asked, read back and watched too",
+    )
+    parser.add_argument("--commitment", action="store_true", help="it offers Storage Commitment: ask for it by default")
+    parser.add_argument(
+        "--reverify-after-days", metavar="DAYS", default="", help="ask again about committed studies: 1,7,30"
+    )
     parser.add_argument(
         "--acknowledgement-means-stored", action="store_true", help="it answers only after saving, and drops nothing"
     )
@@ -125,6 +160,11 @@ def _fields(options: dict[str, Any]) -> dict[str, Any]:
         "port": options["port"],
         "called_ae_title": options["ae_title"],
         "calling_ae_title": options["calling_ae_title"],
+        "url": options["url"],
+        "username": options["username"],
+        "password_encrypted": encrypt_password(_password(options["password_env"])),
+        "offers_commitment": options["commitment"],
+        "reverify_after_days": options["reverify_after_days"],
         "verify": options["verify"],
         "acknowledgement_means_stored": options["acknowledgement_means_stored"],
         "same_uid_means_same_content": options["same_uid_means_same_content"],
@@ -136,8 +176,23 @@ def _fields(options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _password(variable: str) -> str:
+    if not variable:
+        return ""
+    try:
+        return os.environ[variable]  # noqa: TID251  whoever gives the command names it: it is no setting of ours
+    except KeyError:
+        message = f"There is no environment variable {variable}: set it to the password, for this one command."
+        raise wrong_usage(message) from None
+
+
+def _dicom_address(destination: Destination) -> str:
+    return f"{destination.called_ae_title}@{destination.host}:{destination.port}"
+
+
 def _in_words(error: ValidationError) -> str:
     """Every fault with the option it is about."""
     return " ".join(
-        f"{field.replace('_', ' ')}: {' '.join(messages)}" for field, messages in error.message_dict.items()
+        " ".join(messages) if field == NON_FIELD_ERRORS else f"{field.replace('_', ' ')}: {' '.join(messages)}"
+        for field, messages in error.message_dict.items()
     )

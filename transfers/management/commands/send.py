@@ -12,13 +12,21 @@ from django.db import transaction
 from audit.entries import InputManifest, StudyManifest
 from transfers import queue, services
 from transfers.exit_codes import ExitCode
-from transfers.management.base import TallymanCommand, destination_named, stop_on_signal, wrong_usage
+from transfers.management.base import (
+    WAYS_TO_VERIFY,
+    TallymanCommand,
+    destination_named,
+    stop_on_signal,
+    way_to_verify,
+    wrong_usage,
+)
 from transfers.management.inputs import read_manifest
-from transfers.management.outcome import finish, run_one
+from transfers.management.outcome import await_commitments, finish, listening, run_one
 from transfers.management.terminal import progress_bar
-from transfers.methods import DEFAULT_METHODS, METHODS
+from transfers.methods import METHODS
 from transfers.methods.options import WrongOption, parse_options
-from transfers.models import Destination, Transfer
+from transfers.models import NOTHING_IS_SENT, Destination, Transfer
+from transfers.rollback import CannotRollBack, check_can_roll_back
 
 
 class Command(TallymanCommand):
@@ -33,19 +41,27 @@ class Command(TallymanCommand):
         parser.add_argument(
             "--option", action="append", default=[], metavar="KEY=VALUE", help="of the method; repeatable"
         )
-        parser.add_argument("--verify", choices=["none", "presence"], help="default: the destination's policy")
+        parser.add_argument(
+            "--verify", type=way_to_verify, metavar=WAYS_TO_VERIFY, help="default: the destination's policy"
+        )
+        parser.add_argument("--commitment", action="store_true", help="also ask the destination to commit to all of it")
+        parser.add_argument("--rollback", action="store_true", help="all or nothing: remove again what was added")
         parser.add_argument("--send-what-can", action="store_true", help="go on without what cannot be sent")
         parser.add_argument("--json", action="store_true", help="print the report as one JSON document")
 
     def run(self, **options: Any) -> None:
         destination = destination_named(options["to"])
-        options["method"] = options["method"] or DEFAULT_METHODS[destination.kind]
+        options["method"] = options["method"] or destination.default_method
+        if options["method"] is None:
+            raise wrong_usage(f"Nothing can be sent to {destination}: {NOTHING_IS_SENT}.")
         options["option"] = _options(options)
+        options["commitment"] = options["commitment"] or METHODS[options["method"]].asks_commitment
+        _check(destination, options)
         manifest = read_manifest(options["paths"])
         stop = Event()
         transfers: list[Transfer] = []
         held: list[str] = []
-        with stop_on_signal(stop), progress_bar(sys.stderr) as watch:
+        with stop_on_signal(stop), listening(options["commitment"]), progress_bar(sys.stderr) as watch:
             for study in manifest.studies:
                 if stop.is_set():
                     break
@@ -56,6 +72,7 @@ class Command(TallymanCommand):
                     continue
                 transfers.append(transfer)
                 run_one(transfer, stop, watch)
+            await_commitments(transfers, stop)
         for study_instance_uid in held:
             self.stderr.write(
                 f"Another process is sending study {study_instance_uid} to {destination}: wait until it ends."
@@ -63,6 +80,18 @@ class Command(TallymanCommand):
         done = len(transfers) + len(held)
         cut_short = ExitCode.INTERRUPTED if done < len(manifest.studies) else ExitCode.WRONG_USAGE if held else None
         finish(self.stdout, transfers, manifest.skipped, as_json=options["json"], cut_short=cut_short)
+
+
+def _check(destination: Destination, options: dict[str, Any]) -> None:
+    """Refuse beforehand what cannot be promised there."""
+    if options["commitment"] and destination.kind != "dicom":
+        raise wrong_usage("Storage commitment is asked of DICOM destinations only.")
+    if not options["rollback"]:
+        return
+    try:
+        check_can_roll_back(destination, options["verify"] or destination.verify)
+    except CannotRollBack as error:
+        raise wrong_usage(str(error)) from error
 
 
 def _options(options: dict[str, Any]) -> dict[str, int]:
@@ -81,6 +110,8 @@ def _take(study: StudyManifest, destination: Destination, manifest: InputManifes
     asked_for = {
         "verify": options["verify"] or destination.verify,
         "send_what_can": options["send_what_can"],
+        "asks_commitment": options["commitment"],
+        "rolls_back": options["rollback"],
         "options": options["option"],
     }
     with transaction.atomic():

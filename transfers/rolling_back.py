@@ -1,0 +1,56 @@
+"""Removes from a destination again what a transfer brought there: all or nothing, as far as that can be had."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from audit.entries import ManifestEntry
+from audit.judgements import InstanceVerdict, WasThereBefore
+from audit.judging import judgements_of
+from transfers import queue
+from transfers.endpoints import DicomEndpoint
+from transfers.progress import Progress
+from transfers.rollback import deleting_side
+from transfers.run import Run
+from transfers.selection import uids_begun
+from transfers.states import State
+from transfers.wire.removal import Removal, remove_instances
+
+
+def is_known_to_be_incomplete(run: Run) -> bool:
+    """Whether something of the study is proved not to be there; what is only not proved is left where it may be."""
+    run.ledger.flush()
+    return any(judgement.verdict is InstanceVerdict.REFUTED for judgement in judgements_of(run.transfer.audit).values())
+
+
+def roll_back(run: Run) -> None:
+    """Remove what this transfer began to send and what was not there before; never anything else.
+
+    What came of it is told by events; whether it is gone is for whoever asks the destination afterwards.
+    """
+    queue.move(run.transfer, State.ROLLING_BACK)
+    entries = _brought(run)
+    side = deleting_side(run.transfer.destination)
+    endpoint = side.endpoint if side else None
+    if endpoint is None or isinstance(endpoint, DicomEndpoint):
+        queue.record_event(run.transfer, "roll_back_not_possible")
+        return
+    removed, errors = 0, Counter[tuple[str, str]]()
+    for done, removal in enumerate(remove_instances(endpoint, entries, run.halt), start=1):
+        removed += removal.was_there
+        errors.update(_error_of(removal))
+        run.watch(Progress(State.ROLLING_BACK, len(entries), done))
+    queue.record_event(run.transfer, "rolled_back", asked=len(entries), removed=removed)
+    for (code, reason), instances in errors.most_common():
+        queue.record_event(run.transfer, "not_removed", None, instances=instances, code=code, reason=reason)
+
+
+def _brought(run: Run) -> list[ManifestEntry]:
+    begun = uids_begun(run.transfer.audit)
+    rows = run.transfer.audit.instances.filter(was_there_before=WasThereBefore.NO)
+    absent_before = set(rows.values_list("sop_instance_uid", flat=True))
+    return [entry for entry in run.entries if entry.sop_instance_uid in begun & absent_before]
+
+
+def _error_of(removal: Removal) -> list[tuple[str, str]]:
+    return [(removal.error.code, str(removal.error))] if removal.error else []

@@ -8,16 +8,38 @@ from collections.abc import Iterator
 from pydicom.uid import UID
 
 from transfers.wire.connection_test import ConnectionReport
+from transfers.wire.service_test import ServiceReport
 
 
-def describe(report: ConnectionReport) -> Iterator[str]:
+def describe(report: ConnectionReport | ServiceReport) -> Iterator[str]:
     """What matters first: does it answer, can it be asked afterwards, what does it take."""
     yield from describe_answers(report)
     yield from describe_accepted(report)
 
 
-def describe_answers(report: ConnectionReport) -> Iterator[str]:
+def describe_answers(report: ConnectionReport | ServiceReport) -> Iterator[str]:
     """Does it answer, and can it be asked afterwards?"""
+    return _of_service(report) if isinstance(report, ServiceReport) else _of_application_entity(report)
+
+
+def _of_service(report: ServiceReport) -> Iterator[str]:
+    if report.is_ok:
+        yield f"It answered in {report.seconds * 1000:,.0f} ms, and lets us in."
+    if report.error:
+        yield report.error
+    if report.name:
+        yield f"It calls itself {report.name}."
+    if report.says_yes_to_anything:
+        yield "It says that it holds a study made up a moment ago: nothing that it lists proves anything."
+    elif report.can_be_listed:
+        yield "It can be asked what it holds: what arrived can be verified by presence."
+    elif report.is_reachable:
+        yield "It does not let us ask what it holds: what arrived cannot be verified by presence."
+    if report.tells_changes:
+        yield "It lets us read its log of changes: a StableStudy event that comes too early is seen."
+
+
+def _of_application_entity(report: ConnectionReport) -> Iterator[str]:
     if report.is_ok:
         yield f"C-ECHO answered with success in {report.seconds * 1000:,.0f} ms."
     elif report.echo_status_code is not None:
@@ -35,8 +57,12 @@ def describe_answers(report: ConnectionReport) -> Iterator[str]:
     )
 
 
-def describe_accepted(report: ConnectionReport) -> Iterator[str]:
-    """The storage SOP classes that it takes, those with the same transfer syntaxes on one line."""
+def describe_accepted(report: ConnectionReport | ServiceReport) -> Iterator[str]:
+    """The storage SOP classes that it takes, those with the same transfer syntaxes on one line; or its plug-ins."""
+    if isinstance(report, ServiceReport):
+        if report.plugins:
+            yield f"Its plug-ins: {', '.join(report.plugins)}"
+        return
     if not report.is_reachable:
         return
     if not report.accepted:

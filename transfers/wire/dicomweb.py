@@ -82,6 +82,10 @@ class DicomWeb:
         fields = (_NUMBER_OF_SERIES_RELATED_INSTANCES,)
         return _paged(lambda offset: self._page(path, [], fields, offset), bounds)
 
+    def search_studies(self, study_instance_uid: str) -> list[Row]:
+        """QIDO-RS for a study: the first of what is answered."""
+        return self._rows("/studies", [("StudyInstanceUID", study_instance_uid), ("limit", 1)])
+
     def delete_instance(self, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str) -> bool:
         """Delete it (no transaction of PS3.18, but offered by many); False where it was not there."""
         path = _instance_path(study_instance_uid, series_instance_uid, sop_instance_uid)

@@ -101,7 +101,7 @@ def _report_here(association: ServedAssociation, message: Message, report: Repor
     message_id = len(archive.log.reports)
     association.unanswered[message_id] = sent
     context_id = message.context.context_id
-    association.link.send(_request_pdus(context_id, report, message.transfer_syntax_uid, message_id))
+    association.link.send(request_pdus(context_id, report, message.transfer_syntax_uid, message_id))
 
 
 def take_answer(association: ServedAssociation, message: Message) -> None:
@@ -136,7 +136,7 @@ def _brought(archive: Archive, report: Report, delivery: Delivery, port: int, as
     link = Link(socket.create_connection((HOST, port), timeout=PATIENCE_SECONDS))
     try:
         transfer_syntax_uid = _associate(link, calling, called, delivery.role)
-        link.send(_request_pdus(1, report, transfer_syntax_uid))
+        link.send(request_pdus(1, report, transfer_syntax_uid))
         status_code = _read_answer(link).number(wire.STATUS)
         link.send(pdus.pdu(pdus.A_RELEASE_RQ, b"\0" * 4))
         link.read_pdu()
@@ -181,7 +181,7 @@ def _associate_pdu(calling: str, called: str, role: tuple[bool, bool] | None) ->
     return bytes(A_ASSOCIATE_RQ(request).encode())
 
 
-def _request_pdus(context_id: int, report: Report, transfer_syntax_uid: str, message_id: int = 1) -> bytes:
+def request_pdus(context_id: int, report: Report, transfer_syntax_uid: str, message_id: int = 1) -> bytes:
     command_set = encode_command_set(
         {
             wire.AFFECTED_SOP_CLASS_UID: STORAGE_COMMITMENT,

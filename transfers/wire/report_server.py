@@ -141,11 +141,16 @@ class ReportServer:
             return
         server.shutdown()
         _wait_while(lambda: bool(self._being_kept), KEEPING_SECONDS)
-        for association in self._entity.active_associations:
+        for association in self._established():
             association.abort(block=False)
-        _wait_while(lambda: bool(self._entity.active_associations), ENDING_SECONDS)
+        _wait_while(lambda: bool(self._established()), ENDING_SECONDS)
         server.break_connections()
+        for association in self._entity.active_associations:
+            association.dul.to_user_queue.put(None)  # as if no request had come in time, should it wait for one
         _wait_while(lambda: bool(self._entity.active_associations), ENDING_SECONDS)
+
+    def _established(self) -> list[Association]:
+        return [each for each in self._entity.active_associations if each.is_established]
 
     def _judge_request(self, event: Event) -> None:
         calling, called = _ae_titles(event.assoc)

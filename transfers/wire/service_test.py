@@ -1,4 +1,4 @@
-"""The connection test of an HTTP service: is it there, is it what it should be, does it let us in? Nothing is stored."""
+"""The connection test of an HTTP service: is it there, is it the right one, does it let us in? Nothing is stored."""
 
 from __future__ import annotations
 

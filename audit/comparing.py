@@ -230,10 +230,12 @@ def _remember(level: Level, element: Element) -> None:
 def _are_encoded_the_same(levels: _Levels, one: Element, other: Element) -> bool:
     """Whether the values are the same bytes and mean the same; only short ones are looked at. For speed."""
     sent, found, *_ = levels
-    if one.length != other.length or one.vr != other.vr or one.length > SLICE_BYTES:
+    if one.length != other.length or one.length > SLICE_BYTES or sent.character_set != found.character_set:
         return False
-    if sent.place.encoding is not found.place.encoding or sent.character_set != found.character_set:
-        return False
+    if sent.place.encoding is not found.place.encoding or one.vr != other.vr:
+        is_plain = b"" in (one.vr, other.vr) and not {SQ, UN} & {one.vr, other.vr}
+        if not (is_plain and sent.place.encoding.is_little_endian and found.place.encoding.is_little_endian):
+            return False
     return sent.place.data.read(one.value, one.length) == found.place.data.read(other.value, one.length)
 
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from audit.character_sets import DEFAULT_REPERTOIRE, CharacterSet
-from audit.encoded_data_sets import EncodedDataSet
-from audit.encodings import ITEM, ITEM_DELIMITATION, SEQUENCE_DELIMITATION, UNDEFINED_LENGTH, Encoding, tag_name
+from audit.encoded_data_sets import DataSetUnreadable, EncodedDataSet
+from audit.encodings import ITEM, ITEM_DELIMITATION, SEQUENCE_DELIMITATION, UNDEFINED_LENGTH, Encoding, Header, tag_name
 
 DATA_SET_TRAILING_PADDING = 0xFFFCFFFC
+GROUP_LENGTH_SIZE = 4
+"""PS3.5 7.2: one UL."""
 SHORTEST_ELEMENT = 8
-ZEROS = b"\0\0\0\0"
 SLICE_BYTES = 1 << 16
 MAXIMUM_DISORDERED_LEVEL = 100_000
 """Elements of a data set or item that are put in order."""
@@ -85,10 +86,8 @@ class Elements:
 
     def go_on(self, position: int) -> None:
         data, encoding, _, end, is_delimited = self.place
-        while not self._ends_at(position):
-            if data.read_up_to(position, 4) == ZEROS and self._is_followed_by_zeros(position):
-                return self._finish(position)
-            tag, vr, length, header_size = data.header(encoding, position)
+        while (header := self._header(position)) is not None:
+            tag, vr, length, header_size = header
             value = position + header_size
             if is_delimited and tag == ITEM_DELIMITATION:
                 return self._finish(value)
@@ -96,10 +95,23 @@ class Elements:
                 raise data.unreadable("an item or a delimiter is where an element should be")
             if end is not None and length != UNDEFINED_LENGTH and value + length > end:
                 raise data.unreadable(f"its element {tag_name(tag)} is longer than what it is in")
-            if tag & 0xFFFF and tag != DATA_SET_TRAILING_PADDING:
+            if not _says_nothing(tag, length):
                 return self._take(Element(tag, vr, length, value))
             position = data.end_of(encoding, value, length)
-        return None
+        return self._finish(position if end is None else end)
+
+    def _header(self, position: int) -> Header | None:
+        """The next header; None where the level is at its end."""
+        data, encoding, *_ = self.place
+        if self._is_end(position):
+            return None
+        try:
+            header = data.header(encoding, position)
+        except DataSetUnreadable:
+            if self._nothing_but_zeros_follows(position):
+                return None
+            raise
+        return header if header[0] or not self._nothing_but_zeros_follows(position) else None
 
     def _take(self, element: Element) -> None:
         if element.tag <= self._last_tag:
@@ -107,25 +119,18 @@ class Elements:
         self._last_tag = element.tag
         self.current = element
 
-    def _ends_at(self, position: int) -> bool:
-        """Whether nothing follows, and then finish."""
+    def _is_end(self, position: int) -> bool:
         data, _, _, end, is_delimited = self.place
         if end is None:
-            is_end = not (is_delimited or data.read_up_to(position, 1))
-        elif position > end or (is_delimited and position == end):
+            return not (is_delimited or data.read_up_to(position, 1))
+        if position > end or (is_delimited and position == end):
             raise data.unreadable("one of its elements is longer than what it is in")
-        elif is_delimited:
-            is_end = False
-        else:
-            # Less than a header would be, and zeros, is padding.
-            is_end = end - position < SHORTEST_ELEMENT and not any(data.read(position, end - position))
-            position = end
-        if is_end:
-            self._finish(position)
-        return is_end
+        # Less than a header would be, and zeros, is padding.
+        is_short = not is_delimited and end - position < SHORTEST_ELEMENT
+        return is_short and not any(data.read(position, end - position))
 
-    def _is_followed_by_zeros(self, position: int) -> bool:
-        """Whether nothing but zeros follows the data set in its file: those are no part of it."""
+    def _nothing_but_zeros_follows(self, position: int) -> bool:
+        """Whether only zeros are left of the source of a data set: those are no part of it."""
         data, _, start, _, _ = self.place
         if start:
             return False
@@ -138,6 +143,11 @@ class Elements:
     def _finish(self, position: int) -> None:
         self.current = None
         self.end = position
+
+
+def _says_nothing(tag: int, length: int) -> bool:
+    """Whether an element is a group length (PS3.5 7.2) or padding (PS3.10 7.2), not content."""
+    return (not tag & 0xFFFF and length == GROUP_LENGTH_SIZE) or tag == DATA_SET_TRAILING_PADDING
 
 
 class SortedElements:
@@ -183,18 +193,20 @@ class Items:
         self._level = level
         self._is_delimited = element.is_of_undefined_length
         self._end = level.place.end if self._is_delimited else element.value + element.length
+        self._is_over = False
         self.end = element.value
         """Where the sequence ends with its delimiter, once there is no next item."""
 
     def next(self) -> Elements | None:
         """The next item, after the one before was gone through and `pass_by` said where it ends; None at the end."""
         data, encoding, *_ = self._level.place
-        if not self._is_delimited and self.end == self._end:
+        if self._is_over or (not self._is_delimited and self.end == self._end):
             return None
         tag, _, length, header_size = data.item_header(encoding, self.end)
         start = self.end + header_size
         if tag == SEQUENCE_DELIMITATION and self._is_delimited:
             self.end = start
+            self._is_over = True
             return None
         if tag != ITEM:
             raise data.unreadable("something else is where an item of a sequence should be")

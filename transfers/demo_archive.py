@@ -1,7 +1,7 @@
-"""A small DICOM archive on loopback, to try Tallyman with: answers C-ECHO, C-STORE and C-FIND (Study Root).
+"""A small DICOM archive on loopback, to try Tallyman with: answers C-ECHO, C-STORE, C-FIND, and commits.
 
 No Django. An instance is written byte for byte as it was received, made durable, and only then answered with success;
-what is stored is never overwritten.
+what is stored is never overwritten. Asked to commit (PS3.4 Annex J), it looks at its files again and reports.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,10 +19,18 @@ from pydicom.config import IGNORE
 from pydicom.dataelem import DataElement
 from pydicom.multival import MultiValue
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, _config, evt
-from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.dimse_primitives import C_STORE, N_ACTION
 from pynetdicom.events import Event
 from pynetdicom.transport import ThreadedAssociationServer
 
+from transfers.demo_commitment import (
+    STORAGE_COMMITMENT,
+    STORAGE_COMMITMENT_INSTANCE,
+    Address,
+    Committer,
+    UnsuitableRequest,
+    read_request,
+)
 from transfers.demo_index import UNIQUE_KEYS, Keys, Row
 from transfers.demo_store import ContentDiffers, DemoStore, ReceivedInstance, UnsuitableDataSet
 
@@ -36,6 +44,8 @@ STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 SUCCESS, PENDING, CANCELLED = 0x0000, 0xFF00, 0xFE00
 PROCESSING_FAILURE, DUPLICATE_SOP_INSTANCE = 0x0110, 0x0111
 OUT_OF_RESOURCES, IDENTIFIER_DOES_NOT_MATCH, UNABLE_TO_PROCESS = 0xA700, 0xA900, 0xC000
+NO_SUCH_SOP_INSTANCE, INVALID_ARGUMENT_VALUE, NO_SUCH_ACTION = 0x0112, 0x0115, 0x0123
+REQUEST_STORAGE_COMMITMENT = 1
 NO_SPACE_LEFT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 ERROR_COMMENT_LENGTH = 64
 
@@ -45,11 +55,25 @@ class DemoArchive:
 
     host = HOST
 
-    def __init__(self, folder: Path, *, port: int = 0, ae_title: str = DEFAULT_AE_TITLE) -> None:
-        """Raises OSError where the folder cannot be written to."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int = 0,
+        ae_title: str = DEFAULT_AE_TITLE,
+        report_to: Mapping[str, Address] | None = None,
+        report_port: int = 11_112,
+    ) -> None:
+        """Reports on storage commitment go where `report_to` says for the AE title that asked, else to its own host.
+
+        Raises OSError where the folder cannot be written to.
+        """
         self.port = port
         self.ae_title = ae_title
         self.store = DemoStore(folder)
+        self._committer = Committer(self.store, ae_title)
+        self._report_to = dict(report_to or {})
+        self._report_port = report_port
         self._entity = AE(ae_title=ae_title)
         self._entity.maximum_pdu_size = 131072
         self._entity.maximum_associations = 32
@@ -57,6 +81,7 @@ class DemoArchive:
             self._entity.add_supported_context(str(context.abstract_syntax), ALL_TRANSFER_SYNTAXES)
         self._entity.add_supported_context(VERIFICATION)
         self._entity.add_supported_context(STUDY_ROOT_FIND)
+        self._entity.add_supported_context(STORAGE_COMMITMENT)
 
     def __enter__(self) -> Self:
         self.start()
@@ -69,16 +94,22 @@ class DemoArchive:
 
     def start(self) -> None:
         """Listen; raises OSError where the port is taken."""
-        handlers: list[Any] = [(evt.EVT_C_STORE, self._answer_store), (evt.EVT_C_FIND, self._answer_find)]
+        handlers: list[Any] = [
+            (evt.EVT_C_STORE, self._answer_store),
+            (evt.EVT_C_FIND, self._answer_find),
+            (evt.EVT_N_ACTION, self._answer_action),
+        ]
         server = self._entity.start_server((HOST, self.port), block=False, evt_handlers=handlers)
         assert isinstance(server, ThreadedAssociationServer)
         assert server.socket is not None
         # What a listening socket is told is what its connections begin with.
         server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = server.socket.getsockname()[1]
+        self._committer.start()
 
     def stop(self) -> None:
         """Abort what is under way and stop listening."""
+        self._committer.stop()
         self._entity.shutdown()
 
     def _answer_store(self, event: Event) -> int | Dataset:
@@ -111,6 +142,22 @@ class DemoArchive:
                 yield CANCELLED, None
                 return
             yield PENDING, self._response(row, identifier)
+
+    def _answer_action(self, event: Event) -> tuple[int | Dataset, None]:
+        """PS3.4 J.3.2; the report follows over an association of its own."""
+        request = event.request
+        assert isinstance(request, N_ACTION)
+        if request.RequestedSOPInstanceUID != STORAGE_COMMITMENT_INSTANCE:
+            return _failure(NO_SUCH_SOP_INSTANCE, "Only the well-known instance of Storage Commitment"), None
+        if event.action_type != REQUEST_STORAGE_COMMITMENT:
+            return _failure(NO_SUCH_ACTION, "Only Request Storage Commitment, action type 1"), None
+        requestor = event.assoc.requestor
+        address = self._report_to.get(requestor.ae_title, (str(requestor.address), self._report_port))
+        try:
+            self._committer.take(read_request(event.action_information, requestor.ae_title, address))
+        except UnsuitableRequest as error:
+            return _failure(INVALID_ARGUMENT_VALUE, str(error)), None
+        return SUCCESS, None
 
     def _response(self, row: Row, identifier: Dataset) -> Dataset:
         """The keys that were asked for, with what the row has (PS3.4 C.4.1.1.3.2)."""

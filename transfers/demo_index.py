@@ -35,6 +35,8 @@ class IndexedInstance:
 
     path: Path
     transfer_syntax_uid: str
+    size: int
+    """Of the file, in bytes."""
     values: Mapping[str, str]
 
     @property
@@ -47,7 +49,7 @@ def read_instance(path: Path) -> IndexedInstance:
     data_set = dcmread(path, stop_before_pixels=True, specific_tags=["SpecificCharacterSet", *UIDS, *TEXTS])
     uids = {keyword: _uid(data_set, keyword) for keyword in UIDS}
     texts = {keyword: _text(data_set, keyword) for keyword in TEXTS}
-    return IndexedInstance(path, str(data_set.file_meta.TransferSyntaxUID), texts | uids)
+    return IndexedInstance(path, str(data_set.file_meta.TransferSyntaxUID), path.stat().st_size, texts | uids)
 
 
 class DemoIndex:

@@ -26,6 +26,8 @@ SUFFIX = ".dcm"
 IMPLEMENTATION_CLASS_UID = "2.25.236203176463108526214108064103573166481"
 CANNOT_UNDERSTAND, DOES_NOT_MATCH_SOP_CLASS = 0xC000, 0xA900
 """PS3.4 B.2.3."""
+NO_SUCH_OBJECT_INSTANCE, CLASS_INSTANCE_CONFLICT = 0x0112, 0x0119
+"""PS3.3 C.14.1.1."""
 VALID_UID = re.compile(r"(?=.{1,64}\Z)[0-9]+(\.[0-9]+)*")
 
 
@@ -81,6 +83,24 @@ class DemoStore:
             self._publish(_identified(temporary, received), received)
         finally:
             temporary.unlink(missing_ok=True)
+
+    def failure_reason(self, sop_class_uid: str, sop_instance_uid: str) -> int | None:
+        """Why the instance cannot be committed to (PS3.3 C.14.1.1); None where its file, read again, holds it whole."""
+        known = self.index.get(sop_instance_uid)
+        if known is None:
+            return NO_SUCH_OBJECT_INSTANCE
+        if known.values["SOPClassUID"] != sop_class_uid:
+            return CLASS_INSTANCE_CONFLICT
+        try:
+            found = read_instance(known.path)
+        except Exception:  # noqa: BLE001 whatever the system and pydicom make of a file that is gone or damaged
+            return NO_SUCH_OBJECT_INSTANCE
+        is_same = (found.size, found.sop_instance_uid, found.values["SOPClassUID"]) == (
+            known.size,
+            sop_instance_uid,
+            sop_class_uid,
+        )
+        return None if is_same else NO_SUCH_OBJECT_INSTANCE
 
     def _publish(self, instance: IndexedInstance, received: ReceivedInstance) -> None:
         """Give the file its name; of two that arrive at once the second is compared with the first."""

@@ -10,12 +10,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from queue import Queue
 from types import SimpleNamespace
 
 import pytest
 
 from tests.datasets import data_set_bytes, write_instance
 from tests.fakes.fixtures import Request
+from transfers.endpoints import DicomEndpoint
+from transfers.wire.association import Association
+from transfers.wire.commitment import COMMITMENT_CONTEXT, Reference, request_commitment
+from transfers.wire.report_server import ReceivedReport, ReportServer
 
 ROOT = Path(__file__).parents[2]
 LISTENING = re.compile(r"Demo archive (\S+) listening on (127\.0\.0\.1):(\d+), storing to (.+)\n")
@@ -103,3 +108,22 @@ def test_a_folder_that_cannot_be_written_to_is_refused_with_what_to_do(tmp_path:
 def test_what_is_no_port_and_no_ae_title_is_refused(tmp_path: Path) -> None:
     assert "70000 is not a port" in refusal("--port", "70000", "--folder", tmp_path)
     assert "at most 16 characters" in refusal("--port", "0", "--folder", tmp_path, "--ae-title", "A" * 17)
+
+
+@pytest.mark.parametrize("where", ["ME", "ME=host", "ME=host:http", "ME=:104", "ME=host:0", "=host:104"])
+def test_where_to_report_to_is_told_in_one_way(tmp_path: Path, where: str) -> None:
+    assert "AET=HOST:PORT" in refusal("--port", "0", "--folder", tmp_path, "--report-to", where)
+
+
+def test_it_reports_where_it_is_told_to(tmp_path: Path) -> None:
+    reports: Queue[ReceivedReport] = Queue()
+
+    with ReportServer(reports.put, host="127.0.0.1") as listener:
+        address = f"ME=127.0.0.1:{listener.port}"
+        with running("--port", "0", "--folder", tmp_path / "new", "--report-to", address) as (_, peer):
+            endpoint = DicomEndpoint(peer.host, peer.port, peer.ae_title, "ME")
+            with Association.open(endpoint, [COMMITMENT_CONTEXT]) as association:
+                request_commitment(association, "1.2.3", [Reference("1.2", "1.2.4")])
+            received = reports.get(timeout=15)
+
+    assert received.report.failed == (("1.2", "1.2.4", 0x0112),)

@@ -118,11 +118,11 @@ def _prepared(folder: Path) -> Path:
 def _listening(folder: Path) -> Iterator[DemoArchive]:
     """On the port that it had the last time, if that is free: on another it would be another destination."""
     before = Destination.objects.filter(name=DESTINATION).first()
-    archive = DemoArchive(folder, port=(before and before.port) or 0)
+    archive = DemoArchive(folder, port=(before and before.port) or 0, report_port=settings.DICOM_PORT)
     try:
         archive.start()
     except OSError:
-        archive = DemoArchive(folder)
+        archive = DemoArchive(folder, report_port=settings.DICOM_PORT)
         archive.start()
     try:
         yield archive

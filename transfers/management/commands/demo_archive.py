@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from transfers.demo_archive import DEFAULT_AE_TITLE, DemoArchive, accept_private_sop_classes
@@ -22,7 +23,7 @@ PORTS = range(65536)
 class Command(BaseCommand):
     """Runs until it is told to stop by SIGTERM or Ctrl-C."""
 
-    help = "Runs a DICOM archive on 127.0.0.1 that stores to a folder and answers C-ECHO, C-STORE and C-FIND."
+    help = "Runs a DICOM archive on 127.0.0.1 that stores to a folder: C-ECHO, C-STORE, C-FIND, storage commitment."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -30,9 +31,18 @@ class Command(BaseCommand):
         parser.add_argument("--folder", type=Path, required=True, help="where to store; made if it is not there")
         parser.add_argument("--ae-title", default=DEFAULT_AE_TITLE, help=f"AE title (default: {DEFAULT_AE_TITLE})")
 
-    def handle(self, *_args: Any, port: int, folder: Path, ae_title: str, **_options: Any) -> None:
+        parser.add_argument(
+            "--report-to",
+            action="append",
+            default=[],
+            metavar="AET=HOST:PORT",
+            help="where reports on storage commitment go that this AE title asked for; may be given more than once "
+            f"(default: the host that asked, port {settings.DICOM_PORT}: DICOM_PORT)",
+        )
+
+    def handle(self, *_args: Any, **options: Any) -> None:
         stop = _stop_event()
-        archive = self._opened(port, folder.absolute(), ae_title)
+        archive = self._opened(options)
         accept_private_sop_classes()
         _listen(archive)
         self.stdout.write(
@@ -43,11 +53,19 @@ class Command(BaseCommand):
         stop.wait()
         archive.stop()
 
-    def _opened(self, port: int, folder: Path, ae_title: str) -> DemoArchive:
+    def _opened(self, options: dict[str, Any]) -> DemoArchive:
+        port, folder = options["port"], options["folder"].absolute()
         if port not in PORTS:
             raise _wrong_usage(f"{port} is not a port: give a number from 1 to 65535, or 0 for one that is free.")
+        report_to = dict(map(_report_to, options["report_to"]))
         try:
-            return DemoArchive(folder, port=port, ae_title=validate_ae_title(ae_title))
+            return DemoArchive(
+                folder,
+                port=port,
+                ae_title=validate_ae_title(options["ae_title"]),
+                report_to=report_to,
+                report_port=settings.DICOM_PORT,
+            )
         except ValueError as error:
             raise _wrong_usage(f"{error} Give another one with --ae-title.") from error
         except OSError as error:
@@ -55,6 +73,20 @@ class Command(BaseCommand):
                 f"{folder} cannot be written to ({error.strerror}). Give another folder with --folder, "
                 "or make it writable for the user who runs this."
             ) from error
+
+
+def _report_to(text: str) -> tuple[str, tuple[str, int]]:
+    """AE title, and host and port."""
+    ae_title, _, address = text.rpartition("=")
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or int(port) not in PORTS[1:]:
+        raise _wrong_usage(
+            f"“{text}” does not say where to report to: give it as AET=HOST:PORT, like PACS=10.0.0.5:104."
+        )
+    try:
+        return validate_ae_title(ae_title), (host.strip("[]"), int(port))
+    except ValueError as error:
+        raise _wrong_usage(f"{error} Give --report-to as AET=HOST:PORT.") from error
 
 
 def _stop_event() -> Event:

@@ -16,7 +16,7 @@ from transfers.wire.http import HttpAnswer, HttpSession, path_of
 from transfers.wire.identifiers import Row
 from transfers.wire.multipart import boundary_of, only_part
 
-PAGE = 1000
+PAGE = 5000
 """How many instances are asked for at a time; a server may answer with fewer."""
 JSON = "application/dicom+json"
 _DICOM = "application/dicom"
@@ -46,6 +46,8 @@ class DicomWeb:
         self.session = session
         self._names_fields = True
         """Whether searches say which attributes they want: some servers refuse one that does."""
+        self._limits_pages = True
+        """Whether they say how many they want at a time: some servers refuse what is more than they ever give."""
 
     def search_instances(
         self,
@@ -105,16 +107,19 @@ class DicomWeb:
             yield _part10(answer)
 
     def _page(self, path: str, matching: Parameters, fields: tuple[str, ...], offset: int) -> list[Row]:
-        window: Parameters = [("limit", PAGE), ("offset", offset)]
-        named: Parameters = [("includefield", field) for field in fields]
-        if self._names_fields:
+        """One page; what the server refuses to be told is left out from then on."""
+        while True:
+            named: Parameters = [("includefield", field) for field in fields if self._names_fields]
+            limit: Parameters = [("limit", PAGE)] if self._limits_pages else []
             try:
-                return self._rows(path, matching + named + window)
+                return self._rows(path, [*matching, *named, *limit, ("offset", offset)])
             except RequestRefused as error:
-                if error.status_code != HTTPStatus.BAD_REQUEST:
+                if error.status_code != HTTPStatus.BAD_REQUEST or not (named or limit):
                     raise
+            if limit:
+                self._limits_pages = False
+            else:
                 self._names_fields = False
-        return self._rows(path, matching + window)
 
     def _rows(self, path: str, parameters: Parameters) -> list[Row]:
         answer = self.session.get_json(path, parameters=parameters, accept=JSON)

@@ -112,11 +112,21 @@ def test_where_nothing_is_found_at_all_there_is_no_list(web: MakeWeb) -> None:
         searched(web(always(Reply(404))))
 
 
-def test_a_service_that_refuses_to_be_told_what_to_include_is_not_told(web: MakeWeb) -> None:
-    right = qido(HELD)
-    service = web(lambda asked: Reply(400) if "includefield" in asked.query else right(asked))
+@pytest.mark.parametrize("names", [{"includefield"}, {"limit"}, {"limit", "includefield"}], ids=" ".join)
+def test_what_a_service_refuses_to_be_told_is_left_out(web: MakeWeb, names: set[str]) -> None:
+    right = qido(HELD, largest_page=4)
+    service = web(lambda asked: Reply(400) if names & set(asked.query) else right(asked))
 
     assert uids_of(searched(service)) == UIDS
+    assert len(service.asked) <= 5
+
+
+def test_a_service_that_refuses_every_search_is_not_asked_for_ever(web: MakeWeb) -> None:
+    service = web(always(Reply(400)))
+
+    with pytest.raises(RequestRefused):
+        searched(service)
+
     assert len(service.asked) == 3
 
 

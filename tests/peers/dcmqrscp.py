@@ -25,7 +25,11 @@ AETable END
 
 
 class Dcmqrscp:
-    """Any AE may store, find and get; `options` are added to the command line."""
+    """Any AE may store, find and get; `options` are added to the command line.
+
+    It is to be sent to over one association: its processes, one an association, give files the same names now and
+    then, and so overwrite what they have answered with success.
+    """
 
     host = HOST
     ae_title = "DCMQRSCP"

@@ -154,5 +154,7 @@ def _reason(comparison: Comparison) -> str:
     if comparison.kind is EvidenceKind.EQUIVALENT:
         return "Read back: the same elements and pixels in another encoding"
     count = comparison.elements_differing
+    if count == 1 and comparison.pixels_differ:
+        return "Read back: the pixels differ"
     what = "one element differs" if count == 1 else f"{count:,} elements differ"
-    return f"Read back: {what}" + (", and so do the pixels" if comparison.pixels_differ else "")
+    return f"Read back: {what}" + (", the pixels among them" if comparison.pixels_differ else "")

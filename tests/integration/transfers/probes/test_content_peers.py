@@ -56,7 +56,8 @@ def study(tmp_path: Path) -> Study:
 
 
 def dicom_side(peer: Orthanc | Dcmqrscp) -> DicomEndpoint:
-    return DicomEndpoint(peer.host, peer.port, peer.ae_title, "TALLYMAN", timeouts=TIMEOUTS)
+    associations = 1 if isinstance(peer, Dcmqrscp) else 4
+    return DicomEndpoint(peer.host, peer.port, peer.ae_title, "TALLYMAN", timeouts=TIMEOUTS, associations=associations)
 
 
 def side(peer: Orthanc, reader: str) -> Endpoint:

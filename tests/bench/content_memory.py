@@ -1,0 +1,54 @@
+"""How much memory comparing takes, in a process of its own: `python -m tests.bench.content_memory ENDPOINT FOLDER`.
+
+ENDPOINT is dicom:HOST:PORT:AE_TITLE, orthanc:URL or dicomweb:URL.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from audit.manifest import read_input
+from audit.observations import Observation
+from transfers.endpoints import DicomEndpoint, DicomWebEndpoint, Endpoint, OrthancEndpoint
+from transfers.probes.content import ContentContext, compare_content
+
+
+class Peak(NamedTuple):
+    megabytes: float
+    """Of the resident set, while a study is read and compared."""
+    kinds: str
+    """What was concluded, and how often."""
+
+
+def peak_of(endpoint: str, folder: Path) -> Peak:
+    command = [sys.executable, "-m", "tests.bench.content_memory", endpoint, str(folder)]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    megabytes, kinds = finished.stdout.split(maxsplit=1)
+    return Peak(float(megabytes), kinds.strip())
+
+
+def _main(endpoint: str, folder: str) -> None:
+    (manifest,) = read_input([Path(folder)]).studies
+    seen = compare_content(manifest.entries, ContentContext(_endpoint(endpoint)))
+    kinds = Counter(each.kind.value for each in seen if isinstance(each, Observation))
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{megabytes:.0f}", ", ".join(f"{count} {kind}" for kind, count in kinds.items()))
+
+
+def _endpoint(text: str) -> Endpoint:
+    kind, _, where = text.partition(":")
+    if kind == "orthanc":
+        return OrthancEndpoint(where)
+    if kind == "dicomweb":
+        return DicomWebEndpoint(where)
+    host, port, ae_title = where.split(":")
+    return DicomEndpoint(host, int(port), ae_title, "TALLYMAN")
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

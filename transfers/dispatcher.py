@@ -13,6 +13,7 @@ from django.utils import timezone
 from audit.checkpoints import write_checkpoints
 from transfers.batch_queue import claim_next_batch, settle_batches
 from transfers.batch_reader import read_batch
+from transfers.changes import look_after_the_end
 from transfers.commitments import weigh_what_is_left
 from transfers.doorbell import ring_pages
 from transfers.leases import this_process
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
 HOUSEKEEPING_SECONDS = 60.0
+CHANGES_SECONDS = 5.0
 STOP_SECONDS = 9.0
 """For what runs to be handed back; what still runs then is taken over once this process has ended."""
 PAGES_SECONDS = 0.25
@@ -44,8 +46,10 @@ class Dispatcher:
         self._stopping = Event()
         self._pages = _PagesBell()
         self._database = _Outage("The worker cannot reach the database; it goes on looking", "database_away")
-        self._housekeeper: Thread | None = None
-        self._kept_house_at: float | None = None
+        self._chores = (
+            _Chore("housekeeping", HOUSEKEEPING_SECONDS, _keep_house),
+            _Chore("changes", CHANGES_SECONDS, _look_at_changes),
+        )
 
     def ring(self) -> None:
         """Have it look for work at once."""
@@ -74,7 +78,8 @@ class Dispatcher:
         """Never raises: what goes wrong now may go well in a second."""
         try:
             close_old_connections()
-            self._keep_house()
+            for chore in self._chores:
+                chore.do_if_due()
             settle_batches()
             weigh_what_is_left(timezone.now())
             while self._take_one():
@@ -134,16 +139,6 @@ class Dispatcher:
                 extra={"action": "not_handed_back", "jobs": left},
             )
 
-    def _keep_house(self) -> None:
-        """In a thread of its own, since deleting files can take long."""
-        now = time.monotonic()
-        if self._kept_house_at is not None and now - self._kept_house_at < HOUSEKEEPING_SECONDS:
-            return
-        if self._housekeeper is None or not self._housekeeper.is_alive():
-            self._kept_house_at = now
-            self._housekeeper = Thread(target=_keep_house, name="housekeeping", daemon=True)
-            self._housekeeper.start()
-
 
 class _Job(Thread):
     """One transfer that is run, or batch that is read; ends soon after `halt` is set."""
@@ -168,6 +163,35 @@ class _Job(Thread):
                 connections.close_all()
             finally:
                 self._ended(self)
+
+
+class _Chore:
+    """Something to be done again and again, in a thread of its own: deleting files, or asking archives, takes long."""
+
+    def __init__(self, name: str, seconds: float, work: Callable[[], None]) -> None:
+        self._name, self._seconds, self._work = name, seconds, work
+        self._begun_at: float | None = None
+        self._thread: Thread | None = None
+
+    def do_if_due(self) -> None:
+        now = time.monotonic()
+        if self._begun_at is not None and now - self._begun_at < self._seconds:
+            return
+        if self._thread is None or not self._thread.is_alive():
+            self._begun_at = now
+            self._thread = Thread(target=self._do, name=self._name, daemon=True)
+            self._thread.start()
+
+    def _do(self) -> None:
+        try:
+            self._work()
+        except Exception:
+            logger.exception(
+                "Something that is done again and again failed; it is tried again soon",
+                extra={"action": "chore_failed", "chore": self._name},
+            )
+        finally:
+            connections.close_all()
 
 
 class _PagesBell:
@@ -200,12 +224,12 @@ class _Outage:
 
 
 def _keep_house() -> None:
-    try:
-        release_abandoned()
-        remove_stale(timezone.now())
-        write_checkpoints(timezone.now())
-        take_up_what_is_due(timezone.now())
-    except Exception:
-        logger.exception("Tidying up failed; it is tried again in a minute", extra={"action": "housekeeping_failed"})
-    finally:
-        connections.close_all()
+    now = timezone.now()
+    release_abandoned()
+    remove_stale(now)
+    write_checkpoints(now)
+    take_up_what_is_due(now)
+
+
+def _look_at_changes() -> None:
+    look_after_the_end(timezone.now())

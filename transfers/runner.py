@@ -14,7 +14,7 @@ from django.utils import timezone
 from audit.entries import ManifestEntry
 from audit.ledger import AuditIsSealed, Ledger, entries_of
 from audit.observations import EvidenceKind, Observation
-from transfers import commitments, ending, queue
+from transfers import changes, commitments, ending, queue
 from transfers.abandoned import end_abandoned_attempts
 from transfers.cancelling import CANCELLED, record_cancelled
 from transfers.commitment_requests import ask_to_commit
@@ -100,7 +100,10 @@ def _run(transfer: Transfer, halt: Event, cancelled: Event, watch: Watcher, halt
     entries = tuple(entries_of(instances, transfer.study_instance_uid))
     run = Run(transfer, Ledger(transfer.audit), entries, halt, cancelled, watch)
     try:
-        _run_phases(run)
+        if transfer.sends:
+            _run_watched(run)
+        else:
+            _run_phases(run)
         if halt.is_set() and State(transfer.state) in HELD:
             run.ledger.flush()
             queue.move(transfer, halted_as)
@@ -109,6 +112,21 @@ def _run(transfer: Transfer, halt: Event, cancelled: Event, watch: Watcher, halt
         with suppress(Exception):
             run.ledger.flush()
         raise
+
+
+def _run_watched(run: Run) -> None:
+    """While it sends, what the archive makes of what has arrived so far is seen, too."""
+    tell = run.watch
+    uids = frozenset(entry.sop_instance_uid for entry in run.entries)
+
+    def watch(progress: Progress) -> None:
+        for occurrence in take_news():
+            run.record(occurrence)
+        tell(progress)
+
+    with changes.watched(run.transfer, uids) as take_news:
+        run.watch = watch
+        _run_phases(run)
 
 
 def _run_phases(run: Run) -> None:

@@ -79,6 +79,14 @@ def _list_finished(detail: Detail) -> Told:
     return Told(f"Listed {series}{taken}: nothing missing")
 
 
+def _stable_study_fired(detail: Detail) -> Told:
+    stored, of = int(detail.get("stored") or 0), int(detail.get("of") or 0)
+    if detail.get("complete"):
+        return Told(f"StableStudy fired at the destination with all of {count_text(of, 'instance')}")
+    who = "Whoever relied on it has a partial study"
+    return Told(f"StableStudy fired at {stored:,} of {of:,}", who, "warning")
+
+
 def _commitment_report(detail: Detail) -> Told:
     committed, asked = int(detail.get("committed", 0)), int(detail.get("asked", 0))
     failed = int(detail.get("failed", 0))
@@ -152,6 +160,7 @@ TELLERS: Mapping[str, Callable[[Detail], Told]] = {
     "not_removed": lambda detail: Told(
         f"{count_text(int(detail.get('instances', 0)), 'instance')} could not be removed", _reason(detail), "error"
     ),
+    "stable_study_fired": _stable_study_fired,
     "missing_again": _plain("The destination lacks instances now, though the study had been committed", "error"),
     "alarm_seen": lambda detail: Told("The alarm was seen", str(detail.get("by") or "")),
     "content_compared": lambda detail: Told(

@@ -167,6 +167,9 @@ TELLERS: Mapping[str, Callable[[Detail], Told]] = {
         f"Contents compared of {int(detail.get('instances', 0)):,} "
         f"of {count_text(int(detail.get('of', 0)), 'instance')}"
     ),
+    "session_opened": lambda detail: Told("Began to ask over HTTP", str(detail.get("asked") or "")),
+    "session_failed": _fault("The service could not be asked"),
+    "session_lost": _fault("The service stopped answering"),
     "probe_started": lambda detail: Told(
         "Asking for the list of instances", count_text(int(detail.get("series", 0)), "series")
     ),

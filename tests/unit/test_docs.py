@@ -26,7 +26,7 @@ from audit.judgements import (
 )
 from audit.observations import MEANING, EvidenceKind, Polarity
 from audit.verdicts import judge_instance, judge_study
-from transfers.errors import AssociationError, SourceError, TransferError
+from transfers.errors import AssociationError, RequestError, SourceError, TransferError
 from transfers.exit_codes import WORST_FIRST, ExitCode, exit_code_of
 from transfers.management import commands
 from transfers.probes import absence, presence
@@ -151,20 +151,28 @@ def leaves_of(error: type[TransferError]) -> Iterator[type[TransferError]]:
         yield from leaves_of(each)
 
 
-FAMILIES = {TransferError, AssociationError, SourceError}
+FAMILIES = {
+    TransferError: "c-store.md",
+    AssociationError: "c-store.md",
+    SourceError: "c-store.md",
+    RequestError: "http.md",
+}
+"""And the page that names them."""
 
 
 def test_every_error_is_explained_and_said_to_be_retriable_or_not() -> None:
-    explained = {word(row["code"]): row["retriable"] for row in table("c-store.md", "code", "retriable")}
+    pages = [page.name for page in DOCS.glob("*.md")]
+    explaining = (rows for page in pages for rows in tables(page) if {"code", "retriable"} <= set(rows[0]))
+    explained = {word(row["code"]): row["retriable"] for rows in explaining for row in rows}
 
     of_transfers = {each for each in leaves_of(TransferError) if each.__module__ == TransferError.__module__}
-    assert explained == {each.code: "yes" if each.retriable else "no" for each in of_transfers - FAMILIES}
-    for family in FAMILIES:
-        assert f"`{family.code}`" in text("c-store.md")
+    assert explained == {each.code: "yes" if each.retriable else "no" for each in of_transfers - set(FAMILIES)}
+    for family, page in FAMILIES.items():
+        assert f"`{family.code}`" in text(page)
 
 
 def test_every_reason_for_not_concluding_presence_is_explained() -> None:
-    explained = {word(row["code"]) for row in table("c-find.md", "code", "what it means")}
+    explained = {word(row["code"]) for row in table("presence.md", "code", "what it means")}
 
     assert explained == {code for module in (absence, presence) for code in codes_in(getsource(module))}
 

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 from audit.entries import ManifestEntry
 from audit.observations import Occurrence
-from transfers.errors import TransferError, TransferStopped
+from transfers.errors import RetrievalFailed, TransferError, TransferStopped
 from transfers.probes.content_judge import ContentJudge, Finding, failed, worst_of
 from transfers.probes.content_queue import ContentQueue, Portion, portions_of
 from transfers.probes.readers.base import Outcome, Reader, ReadingContext, Session, Unreadable
@@ -93,7 +93,7 @@ class Crew:
                 hand.join()
 
     def _leftovers(self) -> Iterator[Found]:
-        error = TransferStopped() if self._stop.is_set() else self._queue.barrier or TransferStopped()
+        error = TransferStopped() if self._stop.is_set() else self._queue.barrier or RetrievalFailed()
         for entry in self._queue.take_rest():
             yield Found(entry, failed(error), datetime.now(UTC), was_asked=False)
 
@@ -141,29 +141,34 @@ class _Hand(Thread):
                 )
 
     def _read_all(self, session: Session, judge: ContentJudge) -> None:
-        first = self._queue.peek()
-        if first is None:
-            return
+        error: TransferError | None = None
         try:
-            session.open(first)
-        except TransferError as error:
-            self._queue.session_failed(error)
-            return
-        while not self._job.stop.is_set() and (portion := self._queue.take()):
-            self._read(session, judge, portion)
-            self._tell_occurrences(session)
+            if first := self._queue.peek():
+                session.open(first)
+            while not self._job.stop.is_set() and (portion := self._queue.take()):
+                self._read(session, judge, portion)
+                self._tell_occurrences(session)
+        except TransferError as fault:
+            error = fault
+        finally:
+            self._queue.session_ended(error)
 
     def _read(self, session: Session, judge: ContentJudge, portion: Portion) -> None:
+        """Raises TransferError where the session cannot go on; what it did not read is given back then."""
         findings: dict[str, Finding] = {}
-        for entry, outcome in session.read(portion):
-            uid = entry.sop_instance_uid
-            findings[uid] = worst_of(findings.get(uid), judge.judge(entry, outcome))
-            self._note(outcome)
-            if self._job.stop.is_set():
-                break
-        for entry in portion:
-            finding = findings.get(entry.sop_instance_uid) or failed(TransferStopped())
-            self._reports.put(Found(entry, finding, datetime.now(UTC)))
+        try:
+            for entry, outcome in session.read(portion):
+                uid = entry.sop_instance_uid
+                findings[uid] = worst_of(findings.get(uid), judge.judge(entry, outcome))
+                self._note(outcome)
+                if self._job.stop.is_set() or self._queue.barrier is not None:
+                    break
+        finally:
+            at = datetime.now(UTC)
+            for entry in portion:
+                if finding := findings.get(entry.sop_instance_uid):
+                    self._reports.put(Found(entry, finding, at))
+            self._queue.give_back([entry for entry in portion if entry.sop_instance_uid not in findings])
 
     def _note(self, outcome: Outcome) -> None:
         if isinstance(outcome, Unreadable) and outcome.is_general:

@@ -40,6 +40,11 @@ class ContentQueue:
         with self._lock:
             return self._portions[0] if self._portions and self.barrier is None else None
 
+    def give_back(self, portion: Portion) -> None:
+        with self._lock:
+            if portion:
+                self._portions.appendleft(portion)
+
     def take_rest(self) -> Iterator[ManifestEntry]:
         """All that nobody took."""
         with self._lock:
@@ -47,11 +52,11 @@ class ContentQueue:
         for portion in rest:
             yield from portion
 
-    def session_failed(self, error: TransferError) -> None:
-        """One of the sessions could not be opened: no harm as long as there is another."""
+    def session_ended(self, error: TransferError | None = None) -> None:
+        """One of the sessions has nothing left to do, or cannot go on: no harm as long as there is another."""
         with self._lock:
             self._sessions -= 1
-            if not self._sessions:
+            if error is not None and not self._sessions:
                 self.barrier = self.barrier or error
 
     def answered(self) -> None:

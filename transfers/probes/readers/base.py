@@ -91,7 +91,7 @@ class Session(Protocol):
     def read(self, entries: Sequence[ManifestEntry]) -> Iterator[tuple[ManifestEntry, Outcome]]:
         """Yield what the destination hands back, at least one outcome an entry, two where it has two copies.
 
-        Raises nothing for a fault of the destination.
+        Raises TransferError where the session cannot go on at all: the rest is then for another one to read.
         """
         ...
 

@@ -83,14 +83,11 @@ class CGetSession:
                 self._drop()
 
     def open(self, entries: Sequence[ManifestEntry]) -> None:
-        """Associate for the first of these. Raises AssociationError."""
-        try:
-            self._associated(self._plan_of(entries[0]))
-        except AssociationInterrupted as error:
-            raise _as_stop(error) from error
+        """Associate for the first of these. Raises AssociationError, TransferStopped."""
+        self._associated(self._plan_of(entries[0]))
 
     def read(self, entries: Sequence[ManifestEntry]) -> Iterator[_Read]:
-        """As Session promises; the entries are of one series."""
+        """As Session promises, and as `open` raises; the entries are of one series."""
         missing = {entry.sop_instance_uid: entry for entry in entries}
         listed = len(entries) > 1 and self._takes_lists
         if listed:
@@ -108,22 +105,23 @@ class CGetSession:
         plan = self._plan_of(entries[0])
         if any(self._plan_of(entry) is not plan for entry in entries):
             return
+        association = self._associated(plan)
         with suppress(TransferError):
-            for entry, outcome in self._retrieve(entries, plan):
+            for entry, outcome in self._retrieve(entries, association):
                 if not isinstance(outcome, Unreadable):
                     yield entry, outcome
 
     def _read_one(self, entry: ManifestEntry) -> Iterator[_Read]:
+        association = self._associated(self._plan_of(entry))
         try:
-            yield from self._retrieve([entry], self._plan_of(entry))
+            yield from self._retrieve([entry], association)
         except AssociationError as error:
             yield entry, Unreadable(_as_stop(error), is_general=True)
         except TransferError as error:
             yield entry, Unreadable(error)
 
-    def _retrieve(self, entries: Sequence[ManifestEntry], plan: RetrievalPlan) -> Iterator[_Read]:
+    def _retrieve(self, entries: Sequence[ManifestEntry], association: Association) -> Iterator[_Read]:
         """Yield what comes, then what does not. Raises TransferError; the association is then gone."""
-        association = self._associated(plan)
         missing = {entry.sop_instance_uid: entry for entry in entries}
         by_uid = dict(missing)
 
@@ -174,6 +172,8 @@ class CGetSession:
         try:
             association = Association.open(_endpoint(self._context), plan.contexts, self._interruption)
             self._check(association)
+        except AssociationInterrupted as error:
+            raise TransferStopped from error
         except AssociationError as error:
             self._occurred("association_failed", code=error.code, reason=str(error))
             raise
@@ -190,7 +190,8 @@ class CGetSession:
 
     def _lost(self, error: BaseException) -> None:
         if isinstance(error, TransferError) and not isinstance(error, AssociationInterrupted):
-            self._occurred("association_lost", code=error.code, reason=str(error))
+            name = "association_lost" if isinstance(error, AssociationError) else "association_aborted_by_us"
+            self._occurred(name, code=error.code, reason=str(error))
         self._drop()
 
     def _drop(self) -> None:

@@ -17,7 +17,6 @@ class BreakKind(StrEnum):
     LINK_MISSING = "link-missing"
     LINK_ADDED = "link-added"
     CHECKPOINT_CHANGED = "checkpoint-changed"
-    CHECKPOINT_MISSING = "checkpoint-missing"
 
 
 @dataclass(frozen=True, slots=True)

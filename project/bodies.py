@@ -24,7 +24,7 @@ from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler
 from django.db import connection
 
-from transfers import uploads
+from transfers import receipts, uploads
 from transfers.api import problems
 from transfers.logins import login_in, user_of
 from transfers.permissions import may_operate
@@ -47,6 +47,8 @@ FORM_BYTES = 2_000_000_000
 """Of files in a form. More comes by resumable uploads, which can go on where a connection broke."""
 FORM_FRAME_BYTES = 1_000_000
 """What is around the files: boundaries, names, the other fields."""
+RECEIPT_BYTES = receipts.MAXIMUM_BYTES + FORM_FRAME_BYTES
+"""Of a receipt that is checked, which whoever may look may bring."""
 
 PIECE_BYTES = 1_000_000
 """Written to disk at once."""
@@ -266,6 +268,8 @@ def _bound_of(scope: Scope) -> int:
 
 def _bound_for(user: User, scope: Scope) -> int:
     kind = _kind_of(scope)
+    if kind == "receipt":
+        return RECEIPT_BYTES
     if kind == "other" or not may_operate(user):
         return DEFAULT_BYTES
     if kind == "part":
@@ -280,6 +284,8 @@ def _kind_of(scope: Scope) -> str:
         return "part"
     types = [value for name, value in scope["headers"] if name == b"content-type"]
     is_form = any(value.lower().startswith(b"multipart/form-data") for value in types)
+    if scope["method"] == "POST" and path == "/receipts/check/" and is_form:
+        return "receipt"
     takes_files = scope["method"] == "POST" and path in {"/api/v1/batches/", "/new/"}
     return "form" if takes_files and is_form else "other"
 

@@ -14,6 +14,9 @@ from audit.signing_keys import KeyFolder
 from transfers.models import Transfer
 from transfers.reports import may_trust_stable_study
 
+MAXIMUM_BYTES = 16_000_000
+"""Of a receipt that is checked in the browser: read as JSON it takes some ten times as much memory."""
+
 
 class Form(StrEnum):
     JSON = "json"

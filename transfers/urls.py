@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from django.views.generic import RedirectView
 
-from transfers.views import account, batches, destinations, submissions, transfer, transfers
+from transfers.views import account, batches, destinations, receipts, submissions, transfer, transfers
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="transfers")),
@@ -20,6 +20,10 @@ urlpatterns = [
     path("transfers/<uuid:public_id>/cancel/", transfer.cancel, name="transfer-cancel"),
     path("transfers/<uuid:public_id>/retry/", transfer.retry, name="transfer-retry"),
     path("transfers/<uuid:public_id>/verify/", transfer.verify, name="transfer-verify"),
+    path("transfers/<uuid:public_id>/receipt/", receipts.receipt_page, name="receipt"),
+    path("transfers/<uuid:public_id>/receipt.json", receipts.receipt_file, {"form": "json"}, name="receipt-json"),
+    path("transfers/<uuid:public_id>/receipt.csv", receipts.receipt_file, {"form": "csv"}, name="receipt-csv"),
+    path("receipts/check/", receipts.check_page, name="receipt-check"),
     path("new/", submissions.new_transfer, name="new-transfer"),
     path("new/uploads/clear/", submissions.clear_uploads, name="uploads-clear"),
     path("batches/<uuid:public_id>/", batches.batch_page, name="batch"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 from django.core.management import load_command_class
 from django.core.management.base import BaseCommand
 
+from audit.breaks import BreakKind
 from audit.entries import SkippedKind
 from audit.judgements import (
     PROOFS,
@@ -24,7 +26,9 @@ from audit.judgements import (
     StudyVerdict,
     WasThereBefore,
 )
+from audit.links import LinkKind
 from audit.observations import MEANING, EvidenceKind, Polarity
+from audit.receipt_format import INSTANCE, evidence_line, manifest_line
 from audit.verdicts import judge_instance, judge_study
 from transfers.errors import AssociationError, RequestError, SourceError, TransferError
 from transfers.exit_codes import WORST_FIRST, ExitCode, exit_code_of
@@ -233,6 +237,23 @@ def test_every_option_of_a_command_is_explained_and_no_other(name: str) -> None:
     explained = set(re.findall(r"--[a-z][a-z-]*", section_of(name)))
 
     assert explained == own_options_of(name)
+
+
+# The ledger
+
+
+@pytest.mark.parametrize(("column", "kinds"), [("kind of link", LinkKind), ("kind of break", BreakKind)])
+def test_every_kind_of_link_and_of_break_is_explained(column: str, kinds: type[LinkKind | BreakKind]) -> None:
+    assert {word(row[column]) for row in table("receipts.md", column)} == set(kinds)
+
+
+def test_the_lines_that_the_digests_of_a_receipt_are_taken_of_are_those_that_are_shown() -> None:
+    shown = {word(row["digest"]): quoted(row["line"]) for row in table("receipts.md", "digest", "line")}
+    instance = {name: name for name in INSTANCE}
+
+    lines = {"manifest_sha256": manifest_line(instance), "evidence_sha256": evidence_line(instance)}
+
+    assert {digest: json.loads(line) for digest, line in lines.items()} == shown
 
 
 # Links

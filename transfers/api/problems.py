@@ -15,6 +15,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from audit.receipts import AuditIsOpen
 from transfers.batch_queue import BatchHasMoved
 from transfers.errors import TransferError
 from transfers.import_roots import PathNotAllowed
@@ -44,6 +45,7 @@ INTENTS: Mapping[type[Exception], str] = {
     NothingToRetry: "nothing_to_retry",
     NothingToCancel: "nothing_to_cancel",
     DestinationMoved: "destination_moved",
+    AuditIsOpen: "audit_is_open",
 }
 """Errors of the services with the codes that they have here: each means that this is not the moment for it."""
 

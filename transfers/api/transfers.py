@@ -16,10 +16,12 @@ from rest_framework.serializers import BaseSerializer
 from transfers import services
 from transfers.api.fields import WayToVerify
 from transfers.api.filters import TransferFilters
+from transfers.api.receipt_documents import ReceiptDocument
 from transfers.api.report_documents import ReportDocument
 from transfers.api.transfer_documents import TransferDocument, WholeTransferDocument
 from transfers.api.views import ApiViewSet, user_of
 from transfers.models import Transfer, TransferEvent
+from transfers.receipts import Form, parts_of, receipt_of
 from transfers.reports import report_parts
 
 
@@ -47,6 +49,7 @@ class TransferViews(ApiViewSet):
     """Transfers."""
 
     problems = {
+        "receipt": (HTTPStatus.CONFLICT,),
         "cancel": (HTTPStatus.CONFLICT,),
         "retry": (HTTPStatus.CONFLICT,),
         "verify": (HTTPStatus.CONFLICT,),
@@ -88,6 +91,16 @@ class TransferViews(ApiViewSet):
         skipped = transfer.batch.skipped.all() if transfer.batch else []
         parts = (part.encode() for part in report_parts([transfer], skipped))
         return StreamingHttpResponse(parts, content_type="application/json")
+
+    @extend_schema(
+        summary="The receipt of a transfer",
+        description="What was proved, with all evidence and without anything of the patient, signed. There is one once "
+        "the transfer has ended and was judged. It is streamed; of a large study it is large.",
+        responses=ReceiptDocument,
+    )
+    def receipt(self, _request: Request, **_address: Any) -> StreamingHttpResponse:
+        receipt = receipt_of(self.get_object())
+        return StreamingHttpResponse(parts_of(receipt, Form.JSON), content_type="application/json")
 
     @extend_schema(
         summary="Cancel a transfer",

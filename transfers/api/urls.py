@@ -59,6 +59,7 @@ version_1 = [
         name="api-transfer-events",
     ),
     path("transfers/<uuid:id>/report/", TransferViews.as_view({"get": "report"}), name="api-transfer-report"),
+    path("transfers/<uuid:id>/receipt/", TransferViews.as_view({"get": "receipt"}), name="api-transfer-receipt"),
     path("transfers/<uuid:id>/cancel/", TransferViews.as_view({"post": "cancel"}), name="api-transfer-cancel"),
     path("transfers/<uuid:id>/retry/", TransferViews.as_view({"post": "retry"}), name="api-transfer-retry"),
     path("transfers/<uuid:id>/verify/", TransferViews.as_view({"post": "verify"}), name="api-transfer-verify"),

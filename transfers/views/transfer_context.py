@@ -33,7 +33,7 @@ from transfers.views.grid_context import grid_context
 from transfers.wording import count_text, duration_text, method_text, size_text
 
 Context = dict[str, Any]
-FRAGMENTS = ("heading", "summary", "grid", "failures", "attempts", "timeline")
+FRAGMENTS = ("heading", "summary", "grid", "failures", "attempts", "receipt", "timeline")
 EVENTS_SHOWN = 200
 _OPEN_VERDICTS = {Cell.REFUTED.value: InstanceVerdict.REFUTED.value}
 
@@ -228,6 +228,14 @@ def _attempts(look: Look) -> Context:
     return {"attempts": lanes_of(changes, sendings, look.now)}
 
 
+def _receipt(look: Look) -> Context:
+    if not look.is_over:
+        return {"receipt": {}}
+    urls = {"page_url": "receipt", "json_url": "receipt-json", "csv_url": "receipt-csv"}
+    receipt = {key: look.url(name) for key, name in urls.items()}
+    return {"receipt": receipt | {"check_url": reverse("receipt-check")}}
+
+
 def _timeline(look: Look) -> Context:
     newest = list(look.transfer.events.order_by("-id")[: EVENTS_SHOWN + 1])
     events = []
@@ -308,5 +316,6 @@ _OF_FRAGMENT: Mapping[str, Callable[[Look], Context]] = {
     "grid": _grid,
     "failures": _failures,
     "attempts": _attempts,
+    "receipt": _receipt,
     "timeline": _timeline,
 }

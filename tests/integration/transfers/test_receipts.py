@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ from transfers.states import State
 
 pytestmark = pytest.mark.django_db
 
+DOCUMENTATION = Path(__file__).parents[3] / "docs" / "receipts.md"
 COMMENT = "DOE^JANE is not known here"
 
 
@@ -447,6 +449,24 @@ def test_a_receipt_is_checked_where_there_is_no_database_nor_any_key(transfer: T
     assert (unknown.returncode, given.returncode) == (1, 0), unknown.stderr + given.stderr
     assert "none of this installation's" in unknown.stdout
     assert given.stdout.startswith("Valid: signed with the key that you gave")
+
+
+def test_the_program_in_the_documentation_checks_a_receipt(transfer: Transfer, tmp_path: Path) -> None:
+    (program,) = re.findall(
+        r"^```python\n(.*?)^```$", DOCUMENTATION.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+    whole, other = tmp_path / "whole.json", tmp_path / "changed.json"
+    whole.write_bytes(written(transfer))
+    other.write_bytes(written(transfer).replace(b'"partial"', b'"committed"'))
+    key = receipt_keys().current().public.raw.hex()
+
+    ended = [
+        subprocess.run([sys.executable, "-c", program, file, key], check=False, capture_output=True)
+        for file in (whole, other)
+    ]
+
+    assert [each.returncode for each in ended] == [0, 1]
+    assert b"InvalidSignature" in ended[1].stderr
 
 
 # The ledger

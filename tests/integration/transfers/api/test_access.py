@@ -24,7 +24,7 @@ READABLE = [
     *LISTS,
     "destinations/archive/",
     *[f"{noun}/{ANY}/" for noun in ("batches", "uploads", "transfers")],
-    *[f"transfers/{ANY}/{part}/" for part in ("instances", "events", "report")],
+    *[f"transfers/{ANY}/{part}/" for part in ("instances", "events", "report", "receipt")],
     f"batches/{ANY}/skipped/",
     "schema/",
 ]

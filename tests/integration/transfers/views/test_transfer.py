@@ -28,7 +28,7 @@ from transfers.states import State
 
 pytestmark = pytest.mark.django_db
 
-FRAGMENTS = ("heading", "summary", "grid", "failures", "attempts", "timeline")
+FRAGMENTS = ("heading", "summary", "grid", "failures", "attempts", "receipt", "timeline")
 HTMX = {"hx-request": "true", "hx-target": "instances"}
 Create = Callable[..., Transfer]
 

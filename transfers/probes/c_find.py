@@ -38,6 +38,8 @@ class FindLine:
     """As Line promises."""
 
     medium = "association"
+    opened = "association_opened"
+    lost = "association_lost"
     service = "Study Root FIND"
 
     def __init__(self, endpoint: DicomEndpoint, bounds: ListBounds, interruption: Interruption) -> None:

@@ -30,6 +30,8 @@ class HttpLine:
     """The session's part of a Line."""
 
     medium = "session"
+    opened = "session_opened"
+    lost = "session_lost"
 
     def __init__(self, endpoint: HttpEndpoint, stop: Event) -> None:
         self._endpoint = endpoint

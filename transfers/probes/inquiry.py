@@ -146,7 +146,7 @@ class Inquiry:
         self._line.open()
         self._is_open = True
         self._opened += 1
-        self._occurred(f"{self._line.medium}_opened", asked=self._line.service)
+        self._occurred(self._line.opened, asked=self._line.service)
 
     def _not_opened(self, error: TransferError) -> TransferError:
         if isinstance(error, _INTERRUPTIONS):
@@ -168,7 +168,7 @@ class Inquiry:
         return error
 
     def _lost(self, error: TransferError) -> None:
-        self._failed(f"{self._line.medium}_lost", error)
+        self._failed(self._line.lost, error)
         self._losses += 1
         if self._losses >= MOST_LOSSES or not error.retriable:
             self._barrier = error

@@ -13,7 +13,11 @@ class Line(Protocol):
     """Opened, asked one question after another, closed; it may be opened again, by one thread at a time."""
 
     medium: str
-    """What occurrences call it: `association`, `session`."""
+    """What the detail of occurrences calls it: `association`, `session`."""
+    opened: str
+    """The occurrence that it was opened."""
+    lost: str
+    """The occurrence that it was lost while it was asked over."""
     service: str
     """What is asked over it, for people: "Study Root FIND" …"""
 

@@ -37,7 +37,11 @@ def names_returned() -> Iterator[str]:
     """Of functions that choose the name of an event."""
     for path in TRANSFERS.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("association_"):
+            if (
+                isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
+                and node.value.startswith(("association_", "session_"))
+            ):
                 yield node.value
 
 

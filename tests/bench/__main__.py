@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.bench import listing, manifest, pages, presence, sending, watching
+from tests.bench import content_verification, listing, manifest, pages, presence, sending, watching
 
 if __name__ == "__main__":
-    for measurement in (manifest, sending, listing, presence, pages, watching):
+    for measurement in (manifest, sending, listing, presence, content_verification, pages, watching):
         measurement.main()
         print()

@@ -18,12 +18,12 @@ from audit.manifest import read_input
 from audit.observations import Observation
 from tests.datasets import write_instance, write_study
 from tests.entries import entries_of, entry_of
-from tests.fakes.acts import Abort, Act, Answer, Close, Raw, Reject, Silence
+from tests.fakes.acts import Abort, Act, Answer, Close, Die, Raw, Reject, Silence
 from tests.fakes.archive import Archive
 from tests.fakes.fixtures import MakeArchive
 from tests.fakes.getting import STUDY_ROOT_GET
 from tests.fakes.holdings import Holding, holding_of
-from tests.fakes.script import GetRequest, Script
+from tests.fakes.script import GetRequest, Script, SubOperation
 from tests.integration.transfers.probes.comparing import (
     DIFFERENT,
     FAILED,
@@ -417,3 +417,37 @@ def test_nothing_to_compare_asks_nothing(archive: MakeArchive) -> None:
 
     assert compared([], endpoint_of(peer)).kinds == []
     assert peer.log.associations == []
+
+
+def test_a_destination_that_dies_half_way_leaves_the_rest_open(archive: MakeArchive, study: Study) -> None:
+    peer = holding(archive, study, Script(on_sub_operation={study[1].sop_instance_uid: Die()}))
+
+    found = compared(study, endpoint_of(peer), side_by_side=1)
+
+    assert set(found.kinds) <= {IDENTICAL, FAILED}
+    assert found.kinds[1] is FAILED
+    assert set(found.codes) - {""} <= {"association_lost", "connection_failed"}
+
+
+def test_a_destination_that_comes_back_is_asked_for_the_rest(archive: MakeArchive, study: Study) -> None:
+    died: list[str] = []
+
+    def die_once(turn: SubOperation) -> Act | None:
+        if died or turn.sop_instance_uid != study[1].sop_instance_uid:
+            return None
+        died.append(turn.sop_instance_uid)
+        return Die(returns_after_seconds=0.5)
+
+    peer = holding(archive, study, Script(on_sub_operation=die_once))
+
+    assert compared(study, endpoint_of(peer), retry_seconds=30).kinds == [IDENTICAL] * 6
+
+
+def test_many_losses_in_a_row_keep_the_rest_back_for_the_next_try(archive: MakeArchive, tmp_path: Path) -> None:
+    entries = entries_of(write_study(tmp_path, instances=40, size_bytes=64))
+    peer = holding(archive, entries, Script(on_sub_operation=Abort()))
+
+    found = compared(entries, endpoint_of(peer), side_by_side=1)
+
+    assert found.kinds == [FAILED] * 40
+    assert len(peer.log.associations) < 10

@@ -133,9 +133,11 @@ def _make(batch: Batch, manifest: InputManifest, skipped: Sequence[Skipped], fil
         services.create_transfer(
             study,
             destination=batch.destination,
-            method=batch.method,
+            method=None if batch.is_inquiry else batch.method,
             verify=batch.verify,
             options=batch.options,
+            asks_commitment=batch.asks_commitment,
+            rolls_back=batch.rolls_back,
             send_what_can=batch.send_what_can,
             files_left_out=manifest.left_out,
             batch=batch,

@@ -12,13 +12,14 @@ from django import forms
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
+from transfers.feasibility import NotFeasible, Plan, plan_of
 from transfers.import_roots import PathNotAllowed, confined
 from transfers.methods import METHODS
 from transfers.methods.options import WrongOption, check_options
-from transfers.models import NOTHING_IS_SENT, Destination, Upload
+from transfers.models import Destination, Upload
 from transfers.submissions import Submission
 from transfers.submitted_files import File
-from transfers.verification import Level
+from transfers.verification import ALL, Level, Verification
 
 UPLOADS_MAXIMUM = 2_000
 PATH_CHARACTERS_MAXIMUM = 4_096
@@ -52,7 +53,7 @@ class _UploadsField(forms.Field):
 
 
 class SubmissionForm(forms.Form):
-    """What to send in one go; it waits as a draft until somebody starts it."""
+    """What to send in one go; it waits as a draft until somebody starts it. Where nothing is sent it asks at once."""
 
     uploads = _UploadsField(required=False)
     path = forms.CharField(required=False, max_length=PATH_CHARACTERS_MAXIMUM, strip=False)
@@ -66,6 +67,28 @@ class SubmissionForm(forms.Form):
     )
     method = forms.ChoiceField(required=False)
     verify = forms.ChoiceField(required=False, choices=[("", ""), *((level.value, level.value) for level in Level)])
+    sample_percent = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=ALL,
+        label="Of how many instances the content is compared",
+        help_text="In percent; empty: of all. Of the others only presence is asked.",
+    )
+    asks_commitment = forms.BooleanField(
+        required=False,
+        label="Ask it to commit",
+        help_text="Storage Commitment of DICOM: a claim of its own, instance by instance, that may take hours.",
+    )
+    rolls_back = forms.BooleanField(
+        required=False,
+        label="All or nothing",
+        help_text="Where the study cannot be completed, exactly what was added to it is removed again.",
+    )
+    is_inquiry = forms.BooleanField(
+        required=False,
+        label="Send nothing, only ask",
+        help_text="The destination is asked whether it holds what is chosen here.",
+    )
     send_what_can = forms.BooleanField(required=False)
 
     def __init__(self, data: Any = None, *, files: Any = None, user: User, initial: Any = None) -> None:
@@ -112,38 +135,56 @@ class SubmissionForm(forms.Form):
             self.add_error("path", "Give files or a folder on the server, one of the two.")
         if not has_files and not found.get("path") and not self.errors:
             self.add_error("files", "Choose what to send: files, or a folder on the server.")
-        if destination := found.get("destination"):
-            found["options"] = self._options(destination)
+        if found.get("destination") and not {"verify", "sample_percent", "method"} & set(self.errors):
+            found["options"] = self._options()
         return found
 
     def submission(self) -> Submission:
         """Of what was said and found right, but for the files that came with it."""
         asked = self.cleaned_data
-        return Submission(
-            destination=asked["destination"],
-            method=asked["method"],
-            options=asked["options"],
-            verify=asked["verify"],
-            send_what_can=asked["send_what_can"],
-            starts=False,
-            path=asked["path"],
-            uploads=asked["uploads"],
-        )
+        return self._wanted()._replace(options=asked["options"], path=asked["path"], uploads=asked["uploads"])
 
     @property
     def received(self) -> Sequence[File]:
         """The files that came with it."""
         return list(self.cleaned_data["files"])
 
-    def _options(self, destination: Destination) -> dict[str, int]:
-        key = self.cleaned_data.get("method") or destination.default_method
-        if key is None:
-            self.add_error("destination", f"Nothing can be sent to {destination}: {NOTHING_IS_SENT}.")
+    def _wanted(self) -> Submission:
+        """A box that is not ticked leaves it to the method whether the destination is asked to commit."""
+        asked = self.cleaned_data
+        return Submission(
+            destination=asked["destination"],
+            method=asked.get("method", ""),
+            verify=self._verify(),
+            asks_commitment=asked.get("asks_commitment") or None,
+            rolls_back=bool(asked.get("rolls_back")),
+            is_inquiry=bool(asked.get("is_inquiry")),
+            send_what_can=bool(asked.get("send_what_can")),
+            starts=bool(asked.get("is_inquiry")),
+        )
+
+    def _verify(self) -> str:
+        """As `transfers.verification` spells it; a sample is one of the content."""
+        level, percent = self.cleaned_data.get("verify", ""), self.cleaned_data.get("sample_percent")
+        if percent is None:
+            return str(level)
+        return str(Verification(Level(level), percent)) if level == Level.CONTENT else str(level)
+
+    def _options(self) -> dict[str, int]:
+        if self.cleaned_data.get("sample_percent") is not None and self.cleaned_data.get("verify") != Level.CONTENT:
+            self.add_error(
+                "sample_percent", "A sample is one of the content: choose to compare it, or leave this empty."
+            )
             return {}
-        method = METHODS[key]
-        if destination.kind not in method.kinds:
-            self.add_error("method", f"{method.label} cannot send to {destination}: it is of another kind.")
+        try:
+            plan = plan_of(self._wanted().wish)
+        except NotFeasible as error:
+            self.add_error(error.field if error.field in self.fields else None, str(error))
             return {}
+        return self._options_of(plan) if plan.method else {}
+
+    def _options_of(self, plan: Plan) -> dict[str, int]:
+        key, method = plan.method, METHODS[plan.method]
         names = {option.name: self.cleaned_data.get(_name_of(key, option.name)) for option in fields(method.Options)}
         try:
             return check_options(method.Options, {name: value for name, value in names.items() if value is not None})

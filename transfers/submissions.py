@@ -15,6 +15,7 @@ from transfers import queue, services
 from transfers.batch_queue import move_batch
 from transfers.doorbell import ring_worker
 from transfers.errors import TransferError
+from transfers.feasibility import Wish, plan_of
 from transfers.import_roots import confined
 from transfers.models import Batch, Destination, Upload
 from transfers.states import BatchState, State
@@ -39,7 +40,7 @@ class IdempotencyKeyReused(TransferError):
 
 
 class Submission(NamedTuple):
-    """What to send in one go, as it was asked for."""
+    """What to send, or to ask about, in one go, as it was asked for."""
 
     destination: Destination
     method: str = ""
@@ -47,6 +48,11 @@ class Submission(NamedTuple):
     options: Mapping[str, Any] = {}
     verify: str = ""
     """Empty: the destination's policy."""
+    asks_commitment: bool | None = None
+    """None: where the method that fits the destination does."""
+    rolls_back: bool = False
+    is_inquiry: bool = False
+    """Nothing is sent: the destination is only asked."""
     send_what_can: bool = False
     starts: bool = True
     path: str = ""
@@ -54,12 +60,17 @@ class Submission(NamedTuple):
     files_sha256: Sequence[str] = ()
     """Of the files that came with the request itself: a repetition brings the same ones, under other uploads."""
 
+    @property
+    def wish(self) -> Wish:
+        """What of it has to be promised at the destination."""
+        return Wish(**{name: getattr(self, name) for name in Wish._fields})
+
 
 def submit(submission: Submission, *, by: User, idempotency_key: str = "") -> Batch:
     """Write the batch down, for a worker to read; with the same key the batch that it made before.
 
-    Raises NothingSubmitted, UploadUnfinished, IdempotencyKeyReused, and what `confined` raises for a path that may
-    not be read.
+    Raises NotFeasible, NothingSubmitted, UploadUnfinished, IdempotencyKeyReused, and what `confined` raises for a path
+    that may not be read.
     """
     if made := submitted_before(submission, by=by, idempotency_key=idempotency_key):
         return made
@@ -109,13 +120,16 @@ def discard(batch: Batch) -> None:
 
 
 def _create(submission: Submission, path: str, by: User, key: str) -> Batch:
-    destination = submission.destination
+    plan = plan_of(submission.wish)
     return Batch.objects.create(
         created_by=by,
-        destination=destination,
-        method=submission.method or destination.default_method or "",
+        destination=submission.destination,
+        method=plan.method,
         options=dict(submission.options),
-        verify=submission.verify or destination.verify,
+        verify=plan.verify,
+        asks_commitment=plan.asks_commitment,
+        rolls_back=submission.rolls_back,
+        is_inquiry=submission.is_inquiry,
         send_what_can=submission.send_what_can,
         starts=submission.starts,
         path=path,

@@ -85,6 +85,29 @@ def the_database_does(act: str, study_instance_uid: str) -> Iterator[None]:
         cursor.execute(drop)
 
 
+def test_what_is_to_be_asked_besides_goes_to_every_transfer(claim: Claim, root: Path, destination: Destination) -> None:
+    destination.ask_at.add(Destination.objects.create(name="rest", kind="orthanc", url="http://127.0.0.1:8042"))
+    write_study(root, 1)
+
+    batch = claim(root, asks_commitment=True, rolls_back=True, verify="content:15%")
+    read_batch(batch)
+
+    transfer = batch.transfers.get()
+    assert (transfer.asks_commitment, transfer.rolls_back, transfer.verify) == (True, True, "content:15%")
+    assert (transfer.method, transfer.purpose) == ("c-store", "send")
+
+
+def test_nothing_is_sent_of_a_batch_that_only_asks(claim: Claim, root: Path) -> None:
+    write_study(root, 1)
+
+    batch = claim(root, is_inquiry=True)
+    read_batch(batch)
+
+    transfer = batch.transfers.get()
+    assert (transfer.method, transfer.purpose, transfer.state) == (None, "verify", "queued")
+    assert (batch.state, transfer.is_in_background) == ("started", True)
+
+
 def test_every_study_of_a_folder_becomes_a_transfer_as_it_was_asked_for(claim: Claim, root: Path) -> None:
     write_study(root, 3, study_instance_uid="2.25.1")
     write_study(root, 2, study_instance_uid="2.25.2")

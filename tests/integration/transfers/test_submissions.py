@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -15,6 +16,7 @@ from pytest_django import Settings
 from tests.manifests import study
 from transfers import services, submissions
 from transfers.batch_queue import BatchHasMoved, move_batch
+from transfers.feasibility import NotFeasible
 from transfers.import_roots import PathNotAllowed
 from transfers.models import Batch, Destination, Transfer, Upload
 from transfers.states import BatchState, State
@@ -77,6 +79,30 @@ def test_a_batch_is_queued_with_what_was_asked_for_and_the_destinations_policy(
     assert batch.starts
 
 
+def test_a_batch_keeps_what_is_to_be_asked_besides(asked_for: Submission, user: User) -> None:
+    side = Destination.objects.create(name="rest", kind="orthanc", url="http://127.0.0.1:8042")
+    asked_for.destination.ask_at.add(side)
+
+    batch = submissions.submit(asked_for._replace(asks_commitment=True, rolls_back=True, verify="content:15%"), by=user)
+
+    batch.refresh_from_db()
+    assert (batch.asks_commitment, batch.rolls_back, batch.verify) == (True, True, "content:15%")
+    assert not batch.is_inquiry
+
+
+def test_a_batch_that_sends_nothing_has_no_method(asked_for: Submission, user: User) -> None:
+    batch = submissions.submit(asked_for._replace(is_inquiry=True), by=user)
+
+    assert (batch.method, batch.is_inquiry, batch.verify) == ("", True, "presence")
+
+
+def test_what_cannot_be_promised_is_not_written_down(asked_for: Submission, user: User) -> None:
+    with pytest.raises(NotFeasible):
+        submissions.submit(asked_for._replace(rolls_back=True), by=user)
+
+    assert not Batch.objects.exists()
+
+
 def test_nothing_to_send_is_refused(destination: Destination, user: User) -> None:
     with pytest.raises(NothingSubmitted):
         submissions.submit(Submission(destination), by=user)
@@ -124,11 +150,16 @@ def test_the_same_key_with_the_same_request_gives_the_same_batch(asked_for: Subm
     assert Batch.objects.count() == 1
 
 
-def test_the_same_key_with_another_request_is_refused(asked_for: Submission, user: User) -> None:
+@pytest.mark.parametrize(
+    "other",
+    [{"starts": False}, {"asks_commitment": True}, {"asks_commitment": False}, {"is_inquiry": True}],
+    ids=str,
+)
+def test_the_same_key_with_another_request_is_refused(asked_for: Submission, user: User, other: dict[str, Any]) -> None:
     submissions.submit(asked_for, by=user, idempotency_key="monday")
 
     with pytest.raises(IdempotencyKeyReused):
-        submissions.submit(asked_for._replace(starts=False), by=user, idempotency_key="monday")
+        submissions.submit(asked_for._replace(**other), by=user, idempotency_key="monday")
 
 
 def test_a_key_is_its_users_own(asked_for: Submission, user: User) -> None:

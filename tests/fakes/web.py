@@ -39,6 +39,8 @@ class Reply:
     seconds_a_byte: float = 0.0
     """For a service that is so slow that no time-out of a socket ever ends it."""
     says_its_length: bool = True
+    trickles_its_head: bool = False
+    """Whether the head comes at that pace too, and never ends."""
     is_dropped: bool = False
     """Whether the connection is closed without any answer."""
 
@@ -75,6 +77,9 @@ class Web:
         if reply.is_dropped:
             handler.close_connection = True
             return
+        if reply.trickles_its_head:
+            self._trickle(handler, b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 10_000, reply.seconds_a_byte)
+            return
         handler.send_response(reply.status)
         if reply.body or reply.status != 204:
             handler.send_header("Content-Type", reply.content_type)
@@ -88,9 +93,12 @@ class Web:
         if not reply.seconds_a_byte:
             handler.wfile.write(body)
             return
-        for index in range(len(body)):
-            handler.wfile.write(body[index : index + 1])
-            if self._ended.wait(reply.seconds_a_byte):
+        self._trickle(handler, body, reply.seconds_a_byte)
+
+    def _trickle(self, handler: BaseHTTPRequestHandler, content: bytes, seconds_a_byte: float) -> None:
+        for index in range(len(content)):
+            handler.wfile.write(content[index : index + 1])
+            if self._ended.wait(seconds_a_byte):
                 return
 
 

@@ -73,8 +73,11 @@ class OrthancLine(HttpLine):
     def _list(self, query: Query) -> Iterator[Row]:
         """Every instance of the series; of each of them where two patients have one with the same UIDs."""
         for series in self._series(query.study_instance_uid, query.series_instance_uid):
-            place = self._place(series)
-            listed = self._orthanc.instances_of_series(checked_id(series.get("ID")))
+            try:
+                place = self._place(series)
+                listed = self._orthanc.instances_of_series(checked_id(series.get("ID")))
+            except ResourceNotFound as error:
+                raise ListingFailed("A series went away while it was listed.") from error
             yield from (self._row(place, each) for each in listed)
             if len(listed) > self._bounds.rows:
                 raise ListingEndless

@@ -129,6 +129,7 @@ class HttpAnswer:
             raise _ended(self._exchange) or fault_of_reading(error) from error
         if ended := _ended(self._exchange):
             raise ended
+        self._exchange.let_go()
 
 
 class HttpSession:
@@ -171,12 +172,14 @@ class HttpSession:
         body: Body | None = None,
         accepted: Collection[int] = (),
         seconds: float | None = None,
+        is_repeatable: bool = False,
     ) -> Iterator[HttpAnswer]:
         """Ask, and give the answer once its head has come; the body is closed with the block.
 
         `path` follows the endpoint's URL, percent-encoded. An answer with a status other than 2xx is an error unless
         the status is in `accepted`. `seconds` bounds the whole exchange (ten times the time to answer, unless told
-        otherwise).
+        otherwise). What `is_repeatable`, as reading always is, is sent again over a new connection where a kept one
+        turns out to have been closed.
 
         Raises RequestError.
         """
@@ -184,9 +187,9 @@ class HttpSession:
         response: requests.Response | None = None
         try:
             prepared = self._prepared(method, path, parameters, headers, body)
-            response = self._answered(prepared, exchange)
-            if not (200 <= response.status_code < 300 or response.status_code in accepted):
-                raise fault_of_status(response.status_code, response.headers)
+            response = self._answered(prepared, exchange, is_repeatable=is_repeatable or method in _SAFE_METHODS)
+            if response.status_code not in accepted:
+                _check_status(response)
             yield HttpAnswer(response, exchange)
         finally:
             self._watch.finish(exchange)
@@ -198,10 +201,11 @@ class HttpSession:
         with self.open("GET", path, parameters=parameters, headers={"Accept": accept}) as answer:
             return answer.json()
 
-    def post_json(self, path: str, value: Any) -> Any:
+    def post_json(self, path: str, value: Any, *, is_repeatable: bool = False) -> Any:
         """POST a JSON value, and the answer as HttpAnswer.json gives it. Raises RequestError."""
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        with self.open("POST", path, headers=headers, body=json.dumps(value).encode()) as answer:
+        body = json.dumps(value).encode()
+        with self.open("POST", path, headers=headers, body=body, is_repeatable=is_repeatable) as answer:
             return answer.json()
 
     def _prepared(
@@ -220,10 +224,12 @@ class HttpSession:
         except (requests.RequestException, ValueError) as error:
             raise fault_of_request(error, self.endpoint) from error
 
-    def _answered(self, prepared: requests.PreparedRequest, exchange: Exchange) -> requests.Response:
+    def _answered(
+        self, prepared: requests.PreparedRequest, exchange: Exchange, *, is_repeatable: bool
+    ) -> requests.Response:
         """The answer, after as many redirects as may be followed: on the same origin, and only when reading."""
         for _ in range(_MOST_REDIRECTS):
-            response = self._sent_again_if_stale(prepared, exchange)
+            response = self._sent_again_if_stale(prepared, exchange, is_repeatable=is_repeatable)
             target = _redirect(response, prepared)
             if target is None:
                 return response
@@ -231,12 +237,14 @@ class HttpSession:
             prepared.url = target
         raise RequestRefused("The service sends us around in a circle. Set the URL to where it really is.")
 
-    def _sent_again_if_stale(self, prepared: requests.PreparedRequest, exchange: Exchange) -> requests.Response:
+    def _sent_again_if_stale(
+        self, prepared: requests.PreparedRequest, exchange: Exchange, *, is_repeatable: bool
+    ) -> requests.Response:
         """A connection that was kept may have been closed at the other end just now, which says nothing."""
         try:
             return self._sent(prepared, exchange)
         except AnswerCut:
-            if prepared.method not in _SAFE_METHODS or not exchange.is_on_used_connection:
+            if not is_repeatable or not exchange.is_on_used_connection:
                 raise
         return self._sent(prepared, exchange)
 
@@ -285,6 +293,13 @@ def path_of(*segments: str) -> str:
         if not segment.strip(".") or "/" in segment or "%" in segment:
             raise RequestRefused("A UID has characters that must not be put into a URL.")
     return "".join("/" + quote(segment, safe="") for segment in segments)
+
+
+def _check_status(response: requests.Response) -> None:
+    if not 200 <= response.status_code < 300:
+        raise fault_of_status(response.status_code, response.headers)
+    if response.status_code == HTTPStatus.PARTIAL_CONTENT:
+        raise MalformedAnswer("The service answered with a part of what was asked for.")
 
 
 def _tls_options(endpoint: HttpEndpoint) -> dict[str, Any]:

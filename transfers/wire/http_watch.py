@@ -37,13 +37,18 @@ class Exchange:
     def is_carried_by(self, connected: socket.socket, *, is_used: bool) -> None:
         self._socket, self.is_on_used_connection = connected, is_used
 
+    def let_go(self) -> None:
+        """The answer has been read: the connection may carry another by now."""
+        self._socket = None
+
     def look(self, stop: Event) -> None:
         """End it where it has to end; whoever waits for its socket wakes up with an error."""
         self.was_stopped = self.was_stopped or stop.is_set()
         self.is_overdue = self.is_overdue or time.monotonic() > self._deadline
-        if self._socket is not None and (self.was_stopped or self.is_overdue):
+        carrier = self._socket
+        if carrier is not None and (self.was_stopped or self.is_overdue):
             with suppress(OSError):  # not by the method of an SSLSocket, which is not made for a second thread
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+                socket.socket.shutdown(carrier, socket.SHUT_RDWR)
 
 
 class Watch:

@@ -77,11 +77,12 @@ class Orthanc:
 
     def find(self, level: Level, query: Mapping[str, str]) -> list[Resource]:
         """The resources that match; values are put in as they are, so no wildcard may be in them."""
-        return _resources(self.session.post_json("/tools/find", {"Level": level, "Query": query, "Expand": True}))
+        question = {"Level": level, "Query": query, "Expand": True}
+        return _resources(self.session.post_json("/tools/find", question, is_repeatable=True))
 
     def find_ids(self, level: Level, query: Mapping[str, str]) -> list[str]:
         """The Orthanc IDs of what matches: as `find`, and faster."""
-        found = self.session.post_json("/tools/find", {"Level": level, "Query": query})
+        found = self.session.post_json("/tools/find", {"Level": level, "Query": query}, is_repeatable=True)
         return [checked_id(each) for each in _listed(found)]
 
     def instances_of_series(self, series_id: str) -> list[Resource]:
@@ -95,7 +96,8 @@ class Orthanc:
     def instances_of(self, sop_instance_uid: str) -> tuple[str, ...]:
         """The Orthanc IDs of all copies, under whatever study and patient."""
         headers = {"Content-Type": "text/plain", "Accept": "application/json"}
-        with self.session.open("POST", "/tools/lookup", headers=headers, body=sop_instance_uid.encode()) as answer:
+        body = sop_instance_uid.encode()
+        with self.session.open("POST", "/tools/lookup", headers=headers, body=body, is_repeatable=True) as answer:
             found = _resources(answer.json())
         return tuple(checked_id(each["ID"]) for each in found if each.get("Type") == "Instance")
 

@@ -99,6 +99,7 @@ def test_the_environment_is_not_asked(web: MakeWeb, monkeypatch: pytest.MonkeyPa
         (Reply(504), RequestTimedOut),
         (Reply(599), ServiceFailed),
         (Reply(300), RedirectRefused),
+        (Reply(206, body=b"[]"), MalformedAnswer),
         (Reply(body=b"<html>Log in</html>", content_type="text/html; charset=utf-8"), NotTheService),
         (Reply(body=b"<a/>", content_type="application/dicom+xml"), NotTheService),
         (Reply(body=b'[{"a":'), MalformedAnswer),
@@ -116,7 +117,7 @@ def test_every_other_answer_is_an_error(web: MakeWeb, reply: Reply, error: type[
         asking(service)
 
     assert type(caught.value) is error
-    assert caught.value.status_code == (reply.status if reply.status != 200 else None)
+    assert caught.value.status_code == (reply.status if reply.status >= 300 else None)
 
 
 @pytest.mark.parametrize(("value", "seconds"), [("7", 7.0), ("999999", 3600.0), ("soon", None), ("", None)])
@@ -156,8 +157,10 @@ def test_silence_ends_with_the_time_out(web: MakeWeb) -> None:
         asking(service)
 
 
-def test_a_service_that_trickles_is_ended_as_a_whole(web: MakeWeb) -> None:
-    service = web(always(Reply(body=b"[" + b" " * 1000 + b"]", seconds_a_byte=0.1)))
+@pytest.mark.parametrize("of_its_head", [True, False], ids=["head", "body"])
+def test_a_service_that_trickles_is_ended_as_a_whole(web: MakeWeb, of_its_head: bool) -> None:
+    slow = Reply(body=b"[" + b" " * 1000 + b"]", seconds_a_byte=0.1, trickles_its_head=of_its_head)
+    service = web(always(slow))
     began_at = time.monotonic()
 
     with HttpSession(endpoint_of(service)) as session, pytest.raises(RequestTimedOut):
@@ -265,6 +268,26 @@ def test_what_changes_something_is_not_sent_twice(web: MakeWeb, method: str) -> 
             pass
 
     assert service.paths() == ["/a", "/b"]
+
+
+def test_what_may_be_repeated_is(web: MakeWeb) -> None:
+    service = web(at_first([FINE, Reply(is_dropped=True)], always(FINE)))
+
+    with HttpSession(endpoint_of(service)) as session:
+        session.get_json("/a")
+        assert session.post_json("/find", {}, is_repeatable=True) == {"a": 1}
+
+    assert service.paths() == ["/a", "/find", "/find"]
+
+
+def test_a_kept_connection_is_not_ended_for_an_answer_that_was_read_before(web: MakeWeb) -> None:
+    service = web(always(FINE))
+    slow = Reply(body=b" " * 20 + b"2", seconds_a_byte=0.05)
+
+    with HttpSession(endpoint_of(service, connections=1)) as session, session.open("GET", "/a", seconds=0.3) as answer:
+        answer.read()
+        service.answer = always(slow)
+        assert session.get_json("/b") == 2
 
 
 def test_a_new_connection_that_is_closed_without_an_answer_is_a_fault(web: MakeWeb) -> None:

@@ -17,6 +17,7 @@ from django.core.management import load_command_class
 from django.core.management.base import BaseCommand
 
 from audit.breaks import BreakKind
+from audit.content import NotComparable
 from audit.entries import SkippedKind
 from audit.judgements import (
     PROOFS,
@@ -33,7 +34,7 @@ from audit.verdicts import judge_instance, judge_study
 from transfers.errors import AssociationError, RequestError, SourceError, TransferError
 from transfers.exit_codes import WORST_FIRST, ExitCode, exit_code_of
 from transfers.management import commands
-from transfers.probes import absence, presence
+from transfers.probes import absence, content, content_judge, presence
 from transfers.states import BATCH_TRANSITIONS, TRANSITIONS, BatchState, State
 
 ROOT = Path(__file__).parents[2]
@@ -179,6 +180,14 @@ def test_every_reason_for_not_concluding_presence_is_explained() -> None:
     explained = {word(row["code"]) for row in table("presence.md", "code", "what it means")}
 
     assert explained == {code for module in (absence, presence) for code in codes_in(getsource(module))}
+
+
+def test_every_reason_for_not_concluding_content_is_explained() -> None:
+    explained = {word(row["code of what stays open"]) for row in table("content.md", "code of what stays open")}
+
+    faults: list[type[NotComparable]] = [NotComparable, *NotComparable.__subclasses__()]
+    in_code = re.findall(r'"code": "([a-z_]+)"', getsource(content) + getsource(content_judge))
+    assert explained == {fault.code for fault in faults} | set(in_code)
 
 
 def codes_in(source: str) -> set[str]:

@@ -15,6 +15,7 @@ from audit.entries import ManifestEntry
 from audit.observations import EvidenceKind, Observation, Occurrence
 from audit.uids import UnsafeUid, uid_of
 from transfers.endpoints import Endpoint
+from transfers.errors import ServiceBusy
 from transfers.probes.content_crew import Crew, Found, Job
 from transfers.probes.content_judge import Finding
 from transfers.probes.readers import reader_for
@@ -102,7 +103,7 @@ class _Comparing:
             if not unanswered or now >= retry_until or self._stop.is_set():
                 yield from map(self._observed, unanswered)
                 break
-            yield from self._pause(min(pause_seconds, retry_until - now))
+            yield from self._pause(min(max(pause_seconds, _asked_to_wait(unanswered)), retry_until - now))
             pause_seconds = min(_PAUSE_FACTOR * pause_seconds, _LONGEST_PAUSE_SECONDS)
             entries = [found.entry for found in sorted(unanswered, key=lambda found: found.was_asked)]
         seconds = round(time.monotonic() - started_at, 3)
@@ -136,6 +137,12 @@ class _Comparing:
         self._counts[finding.kind.replace("-", "_")] += 1
         detail: dict[str, Any] = {"reason": finding.reason, "reader": self._job.reader.key, **finding.detail}
         return Observation(found.entry.sop_instance_uid, finding.kind, found.at, detail)
+
+
+def _asked_to_wait(unanswered: Sequence[Found]) -> float:
+    """For how long a busy destination asked to be left alone."""
+    errors = (found.finding.error for found in unanswered)
+    return max((error.retry_after_seconds or 0.0 for error in errors if isinstance(error, ServiceBusy)), default=0.0)
 
 
 def _has_safe_uids(entry: ManifestEntry) -> bool:

@@ -159,7 +159,7 @@ def find_unfinished(study: StudyManifest, *, destination: Destination, method: s
             manifest_sha256=manifest_digest(study),
             audit__sealed_at__isnull=True,
             audit__destination_address=destination.address,
-            state__in=[State.INTERRUPTED, State.FAILED, *HELD],
+            state__in=[State.INTERRUPTED, State.FAILED, State.AWAITING_COMMITMENT, *HELD],
         )
         .filter(Q(audit__continues__isnull=True) | Q(purpose=Purpose.SEND))
         .order_by("-id")

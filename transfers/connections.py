@@ -1,25 +1,41 @@
-"""A connection report in plain words, for the terminal and the admin site. Pure."""
+"""A connection report in plain words, for the terminal, the pages, the API and the admin site. Pure."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from pydicom.uid import UID
 
 from transfers.wire.connection_test import ConnectionReport
 from transfers.wire.service_test import ServiceReport
 
+Report = ConnectionReport | ServiceReport
 
-def describe(report: ConnectionReport | ServiceReport) -> Iterator[str]:
+
+class Expectation(NamedTuple):
+    """What is to be asked of a destination, by its settings."""
+
+    commitment: bool = False
+    content: bool = False
+
+
+NOTHING_EXPECTED = Expectation()
+
+
+def describe(report: Report, expected: Expectation = NOTHING_EXPECTED) -> Iterator[str]:
     """What matters first: does it answer, can it be asked afterwards, what does it take."""
-    yield from describe_answers(report)
+    yield from describe_answers(report, expected)
     yield from describe_accepted(report)
 
 
-def describe_answers(report: ConnectionReport | ServiceReport) -> Iterator[str]:
+def describe_answers(report: Report, expected: Expectation = NOTHING_EXPECTED) -> Iterator[str]:
     """Does it answer, and can it be asked afterwards?"""
-    return _of_service(report) if isinstance(report, ServiceReport) else _of_application_entity(report)
+    if isinstance(report, ServiceReport):
+        yield from _of_service(report)
+    else:
+        yield from _of_application_entity(report, expected)
 
 
 def _of_service(report: ServiceReport) -> Iterator[str]:
@@ -39,7 +55,7 @@ def _of_service(report: ServiceReport) -> Iterator[str]:
         yield "It lets us read its log of changes: a StableStudy event that comes too early is seen."
 
 
-def _of_application_entity(report: ConnectionReport) -> Iterator[str]:
+def _of_application_entity(report: ConnectionReport, expected: Expectation) -> Iterator[str]:
     if report.is_ok:
         yield f"C-ECHO answered with success in {report.seconds * 1000:,.0f} ms."
     elif report.echo_status_code is not None:
@@ -55,9 +71,17 @@ def _of_application_entity(report: ConnectionReport) -> Iterator[str]:
         if report.can_be_listed
         else "It does not offer Study Root C-FIND: what arrived cannot be verified by presence."
     )
+    if report.can_be_read_back:
+        yield "It offers Study Root C-GET: what arrived can be read back and compared."
+    elif expected.content:
+        yield "It does not offer Study Root C-GET: what arrived cannot be read back from here and compared."
+    if report.can_be_asked_to_commit:
+        yield "It takes requests for Storage Commitment; whether its reports reach our listener shows with the first."
+    elif expected.commitment:
+        yield "It takes no requests for Storage Commitment, though its settings say that it does."
 
 
-def describe_accepted(report: ConnectionReport | ServiceReport) -> Iterator[str]:
+def describe_accepted(report: Report) -> Iterator[str]:
     """The storage SOP classes that it takes, those with the same transfer syntaxes on one line; or its plug-ins."""
     if isinstance(report, ServiceReport):
         if report.plugins:

@@ -14,9 +14,9 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET, require_POST
 
 from transfers.destination_cards import card_of, check_of, with_use
+from transfers.destination_check import check_destination
 from transfers.models import Destination
 from transfers.permissions import may_operate
-from transfers.wire.connection_test import test_connection
 
 
 @require_GET
@@ -30,7 +30,7 @@ def check(request: HttpRequest, public_id: UUID) -> HttpResponse:
     if not may_operate(request.user):
         raise PermissionDenied
     destination = get_object_or_404(Destination, public_id=public_id)
-    found = check_of(test_connection(destination.dicom_endpoint), destination, timezone.now())
+    found = check_of(check_destination(destination), timezone.now())
     if getattr(request, "htmx", None):
         response = render(request, "destinations/_check.html", {"check": found})
     else:
@@ -44,7 +44,7 @@ def _page(request: HttpRequest, checks: dict[int, dict[str, Any]] | None = None)
     may_add = request.user.is_staff and request.user.has_perm("transfers.add_destination")
     cards = [
         card_of(destination, may_edit=may_edit, check=(checks or {}).get(destination.pk))
-        for destination in with_use(Destination.objects.order_by("name"))
+        for destination in with_use(Destination.objects.prefetch_related("ask_at").order_by("name"))
     ]
     add_url = reverse("admin:transfers_destination_add") if may_add else ""
     return render(request, "destinations/list.html", {"destinations": cards, "add_url": add_url})

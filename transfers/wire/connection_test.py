@@ -12,8 +12,10 @@ from pynetdicom import AllStoragePresentationContexts
 from transfers.endpoints import DicomEndpoint
 from transfers.errors import AssociationError, AssociationRejectedForNow, NoPresentationContext
 from transfers.wire.association import Association
+from transfers.wire.commitment import COMMITMENT_CONTEXT
 from transfers.wire.dimse import FIND_CONTEXT, VERIFICATION_CONTEXT, echo
 from transfers.wire.negotiation import MOST_CONTEXTS, ProposedContext
+from transfers.wire.retrieve import GET_CONTEXT
 
 STORAGE_SOP_CLASSES = tuple(str(context.abstract_syntax) for context in AllStoragePresentationContexts)
 TRANSFER_SYNTAXES = tuple(
@@ -36,6 +38,7 @@ TRANSFER_SYNTAXES = tuple(
 )
 """The common ones."""
 
+_SERVICES = (VERIFICATION_CONTEXT, FIND_CONTEXT, GET_CONTEXT, COMMITMENT_CONTEXT)
 _TRIES = 3
 _WAIT_SECONDS = 0.5
 
@@ -52,6 +55,10 @@ class ConnectionReport:
     """From connecting to the answer of the C-ECHO."""
     can_be_listed: bool = False
     """Whether it offers Study Root FIND, by which Tallyman asks afterwards what is there."""
+    can_be_read_back: bool = False
+    """Whether it offers Study Root GET, by which Tallyman reads back what arrived."""
+    can_be_asked_to_commit: bool = False
+    """Whether it offers the Storage Commitment Push Model."""
     implementation_version_name: str = ""
     maximum_length: int = 0
     """Of the P-DATA-TF that it takes; 0 means no limit, where it is reachable."""
@@ -100,7 +107,9 @@ class _Found:
             is_reachable=association is not None,
             echo_status_code=self.echo_status_code,
             seconds=self.seconds,
-            can_be_listed=association is not None and _offers_listing(association),
+            can_be_listed=_offers(association, FIND_CONTEXT),
+            can_be_read_back=_offers(association, GET_CONTEXT),
+            can_be_asked_to_commit=_offers(association, COMMITMENT_CONTEXT),
             implementation_version_name=association.implementation_version_name if association else "",
             maximum_length=association.maximum_length if association else 0,
             accepted=self.accepted,
@@ -111,7 +120,7 @@ class _Found:
 
 def _ask_for_echo(endpoint: DicomEndpoint, found: _Found) -> None:
     began_at = time.monotonic()
-    with _opened(endpoint, [VERIFICATION_CONTEXT, FIND_CONTEXT]) as association:
+    with _opened(endpoint, _SERVICES) as association:
         found.association = association
         try:
             found.echo_status_code = echo(association)
@@ -148,5 +157,5 @@ def _opened(endpoint: DicomEndpoint, contexts: Sequence[ProposedContext]) -> Ass
     return Association.open(endpoint, contexts)
 
 
-def _offers_listing(association: Association) -> bool:
-    return association.accepted_context(FIND_CONTEXT.abstract_syntax) is not None
+def _offers(association: Association | None, context: ProposedContext) -> bool:
+    return association is not None and association.accepted_context(context.abstract_syntax) is not None

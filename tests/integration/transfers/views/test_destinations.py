@@ -11,8 +11,12 @@ from django.utils import timezone
 from tests.commands import destination_for
 from tests.fakes.fixtures import MakeArchive
 from tests.integration.transfers.views.reading import text_of
+from tests.peers.process import free_port
+from transfers.connections import NOTHING_EXPECTED
 from transfers.destination_cards import check_of
+from transfers.destination_check import DestinationCheck, Side
 from transfers.models import Destination, Transfer
+from transfers.passwords import encrypt_password
 from transfers.wire.connection_test import ConnectionReport
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +34,7 @@ def test_a_card_says_where_it_is_and_what_can_be_proved_there(operator: Client, 
     assert "127.0.0.1:104" in page
     assert "ARCHIVE" in page
     assert "committed by “present”" in page
-    assert "contents are not compared" in page
+    assert "else stays unverifiable" in page
 
 
 def test_a_card_says_what_was_declared(operator: Client, destination: Destination) -> None:
@@ -118,8 +122,9 @@ def test_a_destination_that_cannot_be_listed_is_warned_of_where_it_would_be_aske
 ) -> None:
     destination.verify = verify
     report = ConnectionReport(is_reachable=True, echo_status_code=0, can_be_listed=False)
+    check = DestinationCheck(Side(destination, report, NOTHING_EXPECTED), ())
 
-    assert check_of(report, destination, timezone.now())["tone"] == tone
+    assert check_of(check, timezone.now())["tone"] == tone
 
 
 def test_testing_a_connection_needs_a_post(operator: Client, destination: Destination) -> None:
@@ -140,6 +145,60 @@ def test_an_unknown_destination_is_not_found(operator: Client) -> None:
 def test_who_is_not_logged_in_is_asked_to(client: Client, destination: Destination) -> None:
     assert client.get("/destinations/").status_code == 302
     assert client.post(check_url(destination)).status_code == 302
+
+
+def test_the_card_of_a_service_says_how_it_is_asked_and_no_password(operator: Client, destination: Destination) -> None:
+    Destination.objects.create(
+        name="rest",
+        kind="orthanc",
+        url="https://pacs.example/orthanc",
+        username="tally",
+        password_encrypted=encrypt_password("hunter2"),
+        verify="content:15%",
+        reverify_after_days="1, 30",
+    )
+
+    page = text_of(operator.get("/destinations/"))
+
+    card = page.partition('id="destination-rest"')[2].partition("</section>")[0]
+    for said in (
+        "https://pacs.example/orthanc",
+        "1.2 or newer",
+        "Orthanc’s REST API",
+        "15 % of them are read back",
+        "1, 30 days after",
+        "it can only be asked",
+    ):
+        assert said in card
+    assert "hunter2" not in page
+    assert "gAAAA" not in page
+
+
+def test_a_card_names_the_other_sides_of_the_archive_and_what_it_commits_to(
+    operator: Client, destination: Destination
+) -> None:
+    destination.ask_at.add(
+        Destination.objects.create(name="web", kind="dicomweb", url="http://127.0.0.1:8042/dicom-web")
+    )
+    Destination.objects.filter(pk=destination.pk).update(offers_commitment=True)
+
+    page = text_of(operator.get("/destinations/"))
+
+    assert "C-FIND, else QIDO-RS" in page
+    assert "asked for, 1,000 instances at a time; a report may take 1\u00a0h" in page
+    assert "C-STORE and storage commitment" not in page
+    assert "what is asked can be read on the way" in page
+
+
+def test_a_side_that_does_not_answer_is_warned_of(operator: Client, archive: MakeArchive) -> None:
+    destination = destination_for(archive())
+    gone = Destination.objects.create(name="web", kind="dicomweb", url=f"http://127.0.0.1:{free_port()}")
+    destination.ask_at.add(gone)
+
+    answer = text_of(operator.post(check_url(destination), headers=HTMX))
+
+    assert "It answers, but not by web, where it is asked too" in answer
+    assert "C-ECHO answered with success" in answer
 
 
 @pytest.mark.parametrize("name", ["north.pacs", "main"])

@@ -125,7 +125,7 @@ def _judge(packet: _Packet, signer_of: SignerOf, trusted: PublicKey | None) -> t
             )
     if trusted is not None:
         if trusted == packet.key:
-            return None, "Valid: signed with the key that you gave, and unchanged since."
+            return None, "Signed with the key that you gave, and unchanged since."
         return Fault.UNKNOWN_KEY, "It is whole, but signed with another key than the one that you gave."
     signer = signer_of(packet.key)
     if signer is Signer.UNKNOWN:
@@ -134,7 +134,7 @@ def _judge(packet: _Packet, signer_of: SignerOf, trusted: PublicKey | None) -> t
             "fingerprint of the key, over another way than the receipt came."
         )
     whose = "the key" if signer is Signer.CURRENT else "an earlier key"
-    return None, f"Valid: signed with {whose} of this installation, and unchanged since."
+    return None, f"Signed with {whose} of this installation, and unchanged since."
 
 
 def _read_json(content: bytes) -> _Packet:

@@ -10,7 +10,8 @@ from typing import Any
 from pydicom.uid import UID
 
 from audit.judgements import Ground, InstanceVerdict
-from audit.plain_words import GROUND_WORDS, KIND_WORDS
+from audit.observations import EvidenceKind
+from audit.plain_words import GROUND_WORDS, evidence_text
 from audit.receipt_check import ReceiptCheck
 from audit.receipts import Receipt
 from audit.signing_keys import KeyFolder, PublicKey, Signer
@@ -92,6 +93,10 @@ def _instance(row: dict[str, Any]) -> Context:
         "why": GROUND_WORDS[Ground(row["ground"])] if row["ground"] else "",
         "sha256": row["sha256"],
         "evidence": [
-            {"at": datetime.fromisoformat(each["at"]), "text": KIND_WORDS[each["kind"]]} for each in row["evidence"]
+            {
+                "at": datetime.fromisoformat(each["at"]),
+                "text": evidence_text(EvidenceKind(each["kind"]), each["detail"]),
+            }
+            for each in row["evidence"]
         ],
     }

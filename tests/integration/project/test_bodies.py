@@ -24,6 +24,7 @@ from project.bodies import (
     DEFAULT_BYTES,
     FORM_FRAME_BYTES,
     PART_BYTES,
+    RECEIPT_BYTES,
     BodyHandler,
     Message,
     bounded,
@@ -137,7 +138,7 @@ def token(operator: User) -> tuple[bytes, bytes]:
     return token_of(operator)
 
 
-ADDRESSES = ["/account/login/", "/unknown/", "/new/", "/api/v1/batches/", "/api/v1/uploads/1/", "/admin/login/"]
+ADDRESSES = ["/account/login/", "/unknown/", "/new/", "/api/v1/batches/", "/api/v1/uploads/1/", "/admin/login/", "/receipts/check/"]
 
 
 @pytest.mark.parametrize("path", ADDRESSES)
@@ -215,6 +216,8 @@ async def test_programs_are_told_in_json_and_people_in_words() -> None:
         ("PATCH", "/api/v1/uploads/7d7d0dc8-1d34-4c3c-9e0f-27a1a6a2a3ff/", [], PART_BYTES),
         ("POST", "/api/v1/batches/", [MULTIPART], 5_000_000 + FORM_FRAME_BYTES),
         ("POST", "/new/", [MULTIPART], 5_000_000 + FORM_FRAME_BYTES),
+        ("POST", "/receipts/check/", [MULTIPART], RECEIPT_BYTES),
+        ("POST", "/receipts/check/", [], DEFAULT_BYTES),
     ],
 )
 async def test_who_is_logged_in_brings_what_the_address_takes(  # noqa: PLR0917  the table

@@ -239,7 +239,7 @@ def test_a_receipt_is_valid_however_it_is_spelled(document: dict[str, Any]) -> N
     for text in (json.dumps(document), json.dumps(document, indent=4, sort_keys=True), canonical(document)):
         found = check(text.encode())
         assert found.is_valid, found.says
-        assert found.says == "Valid: signed with the key of this installation, and unchanged since."
+        assert found.says == "Signed with the key of this installation, and unchanged since."
 
 
 def paths_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -322,9 +322,7 @@ def test_a_key_that_is_given_is_the_only_one_that_will_do(document: dict[str, An
 def test_a_receipt_outlives_its_key(document: dict[str, Any]) -> None:
     receipt_keys().rotate()
 
-    assert check(json.dumps(document).encode()).says.startswith(
-        "Valid: signed with an earlier key of this installation"
-    )
+    assert check(json.dumps(document).encode()).says.startswith("Signed with an earlier key of this installation")
 
 
 NO_RECEIPTS = {
@@ -367,7 +365,7 @@ def test_the_command_prints_what_the_other_checks(transfer: Transfer, tmp_path: 
     checked = run("verify_receipt", file)
 
     assert (printed.exit_code, checked.exit_code) == (0, 0)
-    assert checked.output.startswith("Valid: signed with the key of this installation")
+    assert checked.output.startswith("Valid. Signed with the key of this installation")
     assert "verdict: partial" in checked.output
     assert receipt_keys().current().public.fingerprint in checked.output
 
@@ -448,7 +446,7 @@ def test_a_receipt_is_checked_where_there_is_no_database_nor_any_key(transfer: T
 
     assert (unknown.returncode, given.returncode) == (1, 0), unknown.stderr + given.stderr
     assert "none of this installation's" in unknown.stdout
-    assert given.stdout.startswith("Valid: signed with the key that you gave")
+    assert given.stdout.startswith("Valid. Signed with the key that you gave")
 
 
 def test_the_program_in_the_documentation_checks_a_receipt(transfer: Transfer, tmp_path: Path) -> None:

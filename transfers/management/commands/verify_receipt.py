@@ -32,7 +32,7 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         trusted = _public_key(options["public_key"]) if options["public_key"] else None
         check = check_receipt(_read(options["file"]), receipt_keys().signer, trusted)
-        self.stdout.write(check.says)
+        self.stdout.write(f"{'Valid' if check.is_valid else 'Not valid'}. {check.says}")
         for line in _lines_of(check):
             self.stdout.write(line)
         if not check.is_valid:
@@ -55,9 +55,7 @@ def _public_key(text: str) -> PublicKey:
 
 
 def _lines_of(check: ReceiptCheck) -> list[str]:
-    lines = []
-    if check.is_valid and check.summary:
-        lines += [f"{name}: {value}" for name, value in check.summary.items()]
+    lines = [f"{name}: {value}" for name, value in check.summary.items()]
     if check.key is not None:
         lines.append(f"fingerprint of the key (SHA-256): {check.key.fingerprint}")
     return lines

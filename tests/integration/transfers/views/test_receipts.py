@@ -110,7 +110,7 @@ def test_the_files_are_downloads_that_can_be_checked(
     assert answer.headers["Content-Type"] == media_type
     assert answer.headers["Content-Disposition"] == f'attachment; filename="receipt-{transfer.public_id}.{form}"'
     page = words_of(checked(viewer, content_of(answer), f"r.{form}"))
-    assert "This receipt is valid Valid: signed with the key of this installation, and unchanged since." in page
+    assert "This receipt is valid Signed with the key of this installation, and unchanged since." in page
     assert "Verdict unverifiable" in page
     assert "Instances 3" in page
 

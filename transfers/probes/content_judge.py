@@ -97,8 +97,8 @@ class ContentJudge:
     def _compared(self, entry: ManifestEntry, copy: Copy) -> Finding:
         sent = self._digests.get(entry.sop_instance_uid)
         digest = sent or self._files.sha256_of(entry)
-        if copy.data_set.transfer_syntax_uid == entry.transfer_syntax_uid and digest in self._digests_of(entry, copy):
-            return Finding(EvidenceKind.IDENTICAL, "Read back, and the same byte for byte", _facts(entry, copy))
+        if digest in self._digests_of(entry, copy):
+            return _of_same_bytes(entry, copy)
         if sent and self._files.sha256_of(entry) != sent:
             raise SourceFileChanged
         with self._files.open(entry) as data_set:
@@ -123,6 +123,14 @@ class ContentJudge:
 
     def _stoppable(self, data_set: DataSetStream) -> DataSetStream:
         return replace(data_set, stream=cast(BinaryIO, StoppableStream(data_set.stream, self._stop)))
+
+
+def _of_same_bytes(entry: ManifestEntry, copy: Copy) -> Finding:
+    facts = _facts(entry, copy)
+    if copy.data_set.transfer_syntax_uid == entry.transfer_syntax_uid:
+        return Finding(EvidenceKind.IDENTICAL, "Read back, and the same byte for byte", facts)
+    reason = "The destination hands over the same bytes, but calls them another transfer syntax: who believes it errs"
+    return Finding(EvidenceKind.PROBE_FAILED, reason, {"code": "other_transfer_syntax"} | facts)
 
 
 def _doubted(finding: Finding) -> Finding:

@@ -59,6 +59,8 @@ class Ground(StrEnum):
     NOT_SENT = "not-sent"
 
     CONTRADICTION = "contradiction"
+    UNREADABLE = "unreadable"
+    """Something proves that it is there, but the destination could not hand it over when it was asked to."""
     WAS_THERE_BEFORE = "was-there-before"
     OTHER_CONTENT_SENT = "other-content-sent"
     """We sent other content there under the same UID, and nobody compared."""

@@ -67,6 +67,8 @@ class EvidenceKind(StrEnum):
     DIFFERENT = "different"
     CONFLICT = "conflict"
     """Other content was there under the same UID before anything was sent."""
+    UNREADABLE = "unreadable"
+    """The destination was asked for its content, could be read, and did not hand over this one: it may be an index."""
     PROBE_FAILED = "probe-failed"
     """The destination was asked (for presence or content) and did not answer the question."""
 
@@ -93,6 +95,8 @@ MEANING: Mapping[EvidenceKind, tuple[tuple[Family, ...], Polarity]] = {
     EvidenceKind.EQUIVALENT: ((Family.CONTENT,), _FOR),
     EvidenceKind.DIFFERENT: ((Family.CONTENT,), _AGAINST),
     EvidenceKind.CONFLICT: ((Family.CONTENT,), _AGAINST),
+    # Denies only the proofs: what nothing proves it leaves as it is (see `audit.verdicts`).
+    EvidenceKind.UNREADABLE: ((Family.CONTENT,), _AGAINST),
     # A probe that fails leaves open whatever it was run for; each run has a round of its own.
     EvidenceKind.PROBE_FAILED: ((Family.PRESENCE, Family.CONTENT), _NEITHER),
 }

@@ -21,6 +21,7 @@ GROUND_WORDS: Mapping[Ground, str] = {
     Ground.REFUSED: "refused by the destination",
     Ground.NOT_SENT: "not sent",
     Ground.CONTRADICTION: "two proofs contradict each other",
+    Ground.UNREADABLE: "the destination says that it is there, but did not hand it over when it was read back",
     Ground.WAS_THERE_BEFORE: "the UID was there before, and its content was not compared",
     Ground.OTHER_CONTENT_SENT: "other content was sent there under the same UID, and nobody compared",
     Ground.LISTED_THOUGH_NOT_OURS: "listed, though nothing shows that it came from this transfer",
@@ -50,6 +51,7 @@ KIND_WORDS: Mapping[EvidenceKind, str] = {
     EvidenceKind.EQUIVALENT: "Read back: the same content, encoded otherwise",
     EvidenceKind.DIFFERENT: "Read back: other content",
     EvidenceKind.CONFLICT: "Other content was there before",
+    EvidenceKind.UNREADABLE: "Read back: the destination did not hand it over",
     EvidenceKind.PROBE_FAILED: "The destination could not be asked",
 }
 

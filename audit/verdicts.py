@@ -63,6 +63,25 @@ def judge_instance(
     `is_inquiry`: nothing was to be sent; the destination was only asked whether the UID is there.
     Never returns `pending`: see `while_open`.
     """
+    unreadable = frozenset(fact for fact in facts if fact.kind is EvidenceKind.UNREADABLE)
+    judgement = _judge(facts - unreadable, policy, was_there_before, known, is_inquiry=is_inquiry)
+    if judgement.verdict is not InstanceVerdict.CONFIRMED or not unreadable:
+        return judgement
+    content = _proof(facts - unreadable, Family.CONTENT)
+    if content.round > max(fact.round for fact in unreadable):
+        return judgement
+    # A list may be an index, and a commitment may be old: only handing it over settles whether it is there.
+    return _unproven(Ground.UNREADABLE, is_contradiction=judgement.ground is not Ground.ACKNOWLEDGED)
+
+
+def _judge(
+    facts: frozenset[Fact],
+    policy: Policy,
+    was_there_before: WasThereBefore,
+    known: KnownContent,
+    *,
+    is_inquiry: bool,
+) -> InstanceJudgement:
     content, commitment, presence = (
         _proof(facts, family) for family in (Family.CONTENT, Family.COMMITMENT, Family.PRESENCE)
     )

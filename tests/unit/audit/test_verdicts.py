@@ -105,6 +105,20 @@ def test_a_round_that_could_not_ask_overrules_nothing() -> None:
     assert judge("acknowledged 1", "absent 2", "probe-failed 3").verdict == "refuted"
 
 
+@pytest.mark.parametrize("proof", ["present 2", "committed 2", "identical 2", "equivalent 2"])
+def test_what_is_not_handed_over_is_in_doubt_until_it_is_read(proof: str) -> None:
+    doubted = judge("acknowledged 1", proof, "unreadable 3", was_there=NO)
+    settled = judge("acknowledged 1", proof, "unreadable 3", "equivalent 4", was_there=NO)
+
+    assert (doubted.verdict, doubted.ground, doubted.is_contradiction) == ("unproven", Ground.UNREADABLE, True)
+    assert settled.verdict == "confirmed"
+
+
+@pytest.mark.parametrize("words", [["refused 1"], ["not-sent 1"], ["different 1"], ["absent 2"]])
+def test_what_is_refuted_stays_so_though_it_could_not_be_read(words: list[str]) -> None:
+    assert judge(*words, "unreadable 3", was_there=NO).verdict == "refuted"
+
+
 def test_what_was_only_asked_about_is_confirmed_by_being_listed() -> None:
     judgement = judge_instance(facts("present 1"), was_there_before=UNKNOWN, is_inquiry=True)
 
@@ -269,6 +283,8 @@ ADVERSE = st.builds(Fact, st.sampled_from(of_polarity(Polarity.NEGATIVE)), st.in
 def test_adverse_evidence_never_improves_a_verdict(
     evidence: frozenset[Fact], adverse: Fact, policy: Policy, before: WasThereBefore, known: KnownContent
 ) -> None:
+    if adverse.kind is EvidenceKind.REFUSED:  # only what was begun to be sent is refused
+        evidence |= {Fact(EvidenceKind.SENT, adverse.round)}
     was = judge_instance(evidence, policy, before, known=known)
 
     now = judge_instance(evidence | {adverse}, policy, before, known=known)

@@ -79,6 +79,23 @@ def _list_finished(detail: Detail) -> Told:
     return Told(f"Listed {series}{taken}: nothing missing")
 
 
+_READ_BY: Mapping[str, str] = {"c-get": "by C-GET", "orthanc": "by Orthanc's REST API", "wado-rs": "by WADO-RS"}
+
+
+def _content_finished(detail: Detail) -> Told:
+    same = int(detail.get("identical", 0)) + int(detail.get("equivalent", 0))
+    different, not_compared = int(detail.get("different", 0)), int(detail.get("probe_failed", 0))
+    seconds = detail.get("seconds")
+    taken = f" in {duration_text(float(seconds))}" if isinstance(seconds, int | float) else ""
+    if different:
+        others = f"{same:,} the same, {not_compared:,} not compared"
+        return Told(f"Compared{taken}: {count_text(different, 'instance')} different", others, "error")
+    text = f"Compared{taken}: {count_text(same, 'instance')} the same"
+    return Told(
+        text, f"{not_compared:,} not compared" if not_compared else "", "warning" if not_compared else "success"
+    )
+
+
 def _stable_study_fired(detail: Detail) -> Told:
     stored, of = int(detail.get("stored") or 0), int(detail.get("of") or 0)
     if detail.get("complete"):
@@ -166,6 +183,16 @@ TELLERS: Mapping[str, Callable[[Detail], Told]] = {
     "content_compared": lambda detail: Told(
         f"Contents compared of {int(detail.get('instances', 0)):,} "
         f"of {count_text(int(detail.get('of', 0)), 'instance')}"
+    ),
+    "content_started": lambda detail: Told(
+        f"Reading back {count_text(int(detail.get('instances', 0)), 'instance')}",
+        _READ_BY.get(str(detail.get("reader")), ""),
+    ),
+    "content_finished": _content_finished,
+    "unasked_instances": lambda detail: Told(
+        f"The destination sent {count_text(int(detail.get('instances', 0)), 'instance')} that nobody asked for",
+        "They were dropped",
+        "warning",
     ),
     "session_opened": lambda detail: Told("Began to ask over HTTP", str(detail.get("asked") or "")),
     "session_failed": _fault("The service could not be asked"),

@@ -34,6 +34,8 @@ from transfers.run import Run
 from transfers.selection import instances_to_send, uids_begun
 from transfers.states import State
 
+_OPEN = frozenset({EvidenceKind.PROBE_FAILED, EvidenceKind.UNREADABLE})
+"""What reading back may leave open: it is sent."""
 ATTEMPTS = 3
 WAIT_SECONDS = 1.0
 
@@ -154,7 +156,7 @@ def _compare_with_what_was_there(
     uids = set(there.values_list("sop_instance_uid", flat=True))
     to_compare = [entry for entry in entries if entry.sop_instance_uid in uids]
     found = compare_with_what_was_there(run, to_compare) if to_compare else {}
-    settled = {uid for uid, kind in found.items() if kind is not EvidenceKind.PROBE_FAILED}
+    settled = {uid for uid, kind in found.items() if kind not in _OPEN}
     to_send = [entry for entry in entries if entry.sop_instance_uid not in settled]
     return to_send, [entry for entry in to_compare if found.get(entry.sop_instance_uid) is EvidenceKind.CONFLICT]
 

@@ -77,7 +77,7 @@ def _compare(
 
 
 def _is_unread(seen: Observation) -> bool:
-    return seen.kind is EvidenceKind.PROBE_FAILED and seen.detail.get("code") in UNANSWERED | {"not_found"}
+    return seen.kind is EvidenceKind.PROBE_FAILED and seen.detail.get("code") in UNANSWERED
 
 
 def _context(run: Run, side: Side, stop: Event) -> ContentContext:

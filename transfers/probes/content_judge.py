@@ -13,7 +13,14 @@ from typing import Any, BinaryIO, cast
 from audit.content import Comparison, DataSetStream, NotComparable, compare
 from audit.entries import ManifestEntry
 from audit.observations import EvidenceKind
-from transfers.errors import SourceFileChanged, TransferError
+from transfers.errors import (
+    InstanceNotFound,
+    NoDataSet,
+    RetrievalFailed,
+    ServiceFailed,
+    SourceFileChanged,
+    TransferError,
+)
 from transfers.probes.readers.base import Copy, Outcome, SameFile, Unreadable
 from transfers.probes.readers.spools import StoppableStream
 from transfers.probes.sent_files import SentFiles
@@ -22,7 +29,15 @@ from transfers.wire.foreign_text import clean_text
 logger = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 1 << 20
-_WORST_FIRST = (EvidenceKind.DIFFERENT, EvidenceKind.PROBE_FAILED, EvidenceKind.EQUIVALENT, EvidenceKind.IDENTICAL)
+_WORST_FIRST = (
+    EvidenceKind.DIFFERENT,
+    EvidenceKind.UNREADABLE,
+    EvidenceKind.PROBE_FAILED,
+    EvidenceKind.EQUIVALENT,
+    EvidenceKind.IDENTICAL,
+)
+_NOT_HANDED_OVER = (InstanceNotFound, NoDataSet, ServiceFailed)
+"""Faults that are about one instance, at a destination that was reached, understood the question and may answer it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +53,7 @@ class Finding:
 
     @property
     def is_open(self) -> bool:
-        return self.kind is EvidenceKind.PROBE_FAILED
+        return self.kind in {EvidenceKind.PROBE_FAILED, EvidenceKind.UNREADABLE}
 
     @property
     def may_pass(self) -> bool:
@@ -69,7 +84,8 @@ class ContentJudge:
     def judge(self, entry: ManifestEntry, outcome: Outcome) -> Finding:
         """Never raises for a fault of the destination or of our files."""
         if isinstance(outcome, Unreadable):
-            return failed(outcome.error)
+            finding = failed(outcome.error)
+            return replace(finding, kind=EvidenceKind.UNREADABLE) if _is_not_handed_over(outcome) else finding
         if isinstance(outcome, SameFile):
             return Finding(
                 EvidenceKind.IDENTICAL,
@@ -133,12 +149,19 @@ def _of_same_bytes(entry: ManifestEntry, copy: Copy) -> Finding:
     return Finding(EvidenceKind.PROBE_FAILED, reason, {"code": "other_transfer_syntax"} | facts)
 
 
+def _is_not_handed_over(outcome: Unreadable) -> bool:
+    """Whether it looks as if the destination did not have the instance itself, whatever it lists."""
+    if outcome.is_general:
+        return False
+    return isinstance(outcome.error, _NOT_HANDED_OVER) or type(outcome.error) is RetrievalFailed
+
+
 def _doubted(finding: Finding) -> Finding:
     """What is told of a file that the destination itself calls corrupt: it proves nothing in favour."""
     if finding.kind is EvidenceKind.DIFFERENT:
         return finding
     reason = "The destination says that its file is corrupt: its MD5 is not what it was when it was stored"
-    return Finding(EvidenceKind.PROBE_FAILED, reason, dict(finding.detail) | {"code": "file_corrupt"})
+    return Finding(EvidenceKind.UNREADABLE, reason, dict(finding.detail) | {"code": "file_corrupt"})
 
 
 def _facts(entry: ManifestEntry, copy: Copy) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from transfers.probes.content import ContentContext, compare_content
 TIMEOUTS = Timeouts(connect_seconds=2, acse_seconds=5, dimse_seconds=5, network_seconds=5)
 IDENTICAL, EQUIVALENT = EvidenceKind.IDENTICAL, EvidenceKind.EQUIVALENT
 DIFFERENT, FAILED = EvidenceKind.DIFFERENT, EvidenceKind.PROBE_FAILED
+UNREADABLE = EvidenceKind.UNREADABLE
 
 
 @dataclass(frozen=True)

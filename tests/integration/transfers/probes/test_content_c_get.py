@@ -29,6 +29,7 @@ from tests.integration.transfers.probes.comparing import (
     FAILED,
     IDENTICAL,
     TIMEOUTS,
+    UNREADABLE,
     compared,
     digests_of,
 )
@@ -107,7 +108,7 @@ def test_what_is_not_there_is_not_called_absent(archive: MakeArchive, study: Stu
 
     found = compared(study, endpoint_of(peer))
 
-    assert found.kinds == [FAILED, *[IDENTICAL] * 5]
+    assert found.kinds == [UNREADABLE, *[IDENTICAL] * 5]
     assert found.codes[0] == "not_found"
 
 
@@ -133,7 +134,7 @@ def test_another_instance_in_place_of_the_one_asked_for_counts_for_nothing(archi
 
     found = compared(study[:2], endpoint_of(peer))
 
-    assert found.kinds == [FAILED, FAILED]
+    assert found.kinds == [UNREADABLE, UNREADABLE]
     assert found.codes == ["retrieval_failed"] * 2
     assert sum(detail["instances"] for detail in found.occurred("unasked_instances")) > 0
 

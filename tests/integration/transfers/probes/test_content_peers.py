@@ -17,9 +17,9 @@ from tests.entries import entries_of, entry_of
 from tests.integration.transfers.probes.comparing import (
     DIFFERENT,
     EQUIVALENT,
-    FAILED,
     IDENTICAL,
     TIMEOUTS,
+    UNREADABLE,
     compared,
     digests_of,
     send,
@@ -152,7 +152,7 @@ def test_what_is_gone_from_the_disk_is_neither_identical_nor_absent(keeper: Orth
 
     found = compared(study, side(keeper, reader))
 
-    assert found.kinds == [IDENTICAL, IDENTICAL, FAILED, IDENTICAL, IDENTICAL, IDENTICAL]
+    assert found.kinds == [IDENTICAL, IDENTICAL, UNREADABLE, IDENTICAL, IDENTICAL, IDENTICAL]
     assert found.codes[2]
 
 
@@ -162,7 +162,7 @@ def test_what_was_never_stored_is_not_called_absent(keeper: Orthanc, study: Stud
 
     found = compared(study, side(keeper, reader))
 
-    assert found.kinds == [FAILED, *[IDENTICAL] * 5]
+    assert found.kinds == [UNREADABLE, *[IDENTICAL] * 5]
     # Orthanc answers a C-GET for what it does not hold as it answers one that it could not serve.
     assert found.codes[0] == ("retrieval_failed" if reader == "c-get" else "not_found")
 
@@ -226,7 +226,7 @@ def test_a_copy_under_another_patient_counts_against_it(
 
     found = compared(study, side(keeper, reader))
 
-    assert found.kinds[0] in {DIFFERENT, FAILED}
+    assert found.kinds[0] in {DIFFERENT, UNREADABLE}
     assert found.kinds[1:] == [IDENTICAL] * 5
 
 
@@ -258,7 +258,7 @@ class TestDigests:
 
         found = compared(study, side(keeper, "orthanc"), keeps_bytes=True)
 
-        assert found.kinds == [FAILED, *[IDENTICAL] * 5]
+        assert found.kinds == [UNREADABLE, *[IDENTICAL] * 5]
 
     def test_what_was_written_anew_is_read_back(self, keeper: Orthanc, study: Study) -> None:
         send(study, dicom_side(keeper))
@@ -302,7 +302,7 @@ class TestDcmqrscp:
 
         found = compared(study, dicom_side(dcmqrscp))
 
-        assert found.kinds == [FAILED, *[IDENTICAL] * 5]
+        assert found.kinds == [UNREADABLE, *[IDENTICAL] * 5]
         assert found.codes[0] == "not_found"
 
     def test_compressed_instances_come_back_as_they_were_sent(self, tmp_path: Path) -> None:

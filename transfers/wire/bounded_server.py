@@ -10,6 +10,7 @@ import ssl
 import sys
 import time
 from socketserver import BaseServer
+from threading import Lock
 from typing import Any
 
 from pynetdicom.association import Association
@@ -70,6 +71,9 @@ class BoundedServer(ThreadedAssociationServer):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._connections: set[socket.socket] = set()
+        self._lock = Lock()
+        self._being_begun = 0
+        self._is_stopping = False
         super().__init__(*arguments, **options)
 
     def get_request(self) -> tuple[socket.socket, Any]:
@@ -88,7 +92,22 @@ class BoundedServer(ThreadedAssociationServer):
         self._connections.add(request)
         return True
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._being_begun += 1
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._lock:
+                self._being_begun -= 1
+
     def finish_request(self, request: Any, client_address: Any) -> None:
+        if self._is_stopping:
+            self.shutdown_request(request)
+            return
         connection = request
         if self.tls is not None:
             self.tls.sslsocket_class = _TlsSocket
@@ -104,8 +123,14 @@ class BoundedServer(ThreadedAssociationServer):
 
     def shutdown(self) -> None:
         """Stop listening; what was connected stays so. (pynetdicom's own wants to be known to the AE.)"""
+        self._is_stopping = True
         BaseServer.shutdown(self)
         self.server_close()
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether a connection that was made has no association yet that could be ended."""
+        return self._being_begun > 0
 
     def break_connections(self) -> None:
         """End every connection, whatever is waited for on it."""

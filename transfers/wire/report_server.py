@@ -144,10 +144,15 @@ class ReportServer:
         for association in self._established():
             association.abort(block=False)
         _wait_while(lambda: bool(self._established()), ENDING_SECONDS)
+        _wait_while(lambda: self._breaks_off(server), ENDING_SECONDS)
+
+    def _breaks_off(self, server: BoundedServer) -> bool:
+        """Whether there was anything left to break off."""
         server.break_connections()
-        for association in self._entity.active_associations:
+        left = self._entity.active_associations
+        for association in left:
             association.dul.to_user_queue.put(None)  # as if no request had come in time, should it wait for one
-        _wait_while(lambda: bool(self._entity.active_associations), ENDING_SECONDS)
+        return bool(left) or server.is_beginning
 
     def _established(self) -> list[Association]:
         return [each for each in self._entity.active_associations if each.is_established]

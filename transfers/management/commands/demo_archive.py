@@ -18,6 +18,7 @@ from transfers.exit_codes import ExitCode
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 PORTS = range(65536)
+LOOK_SECONDS = 0.2
 
 
 class Command(BaseCommand):
@@ -50,7 +51,8 @@ class Command(BaseCommand):
             f"storing to {archive.store.folder}"
         )
         self.stdout.flush()
-        stop.wait()
+        while not stop.wait(LOOK_SECONDS):  # a signal that another thread takes does not wake this one
+            pass
         archive.stop()
 
     def _opened(self, options: dict[str, Any]) -> DemoArchive:

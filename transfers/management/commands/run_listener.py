@@ -9,6 +9,8 @@ from transfers.errors import ListenerNotStarted
 from transfers.listener import describe, make_listener
 from transfers.management.base import TallymanCommand, stop_on_signal, wrong_usage
 
+LOOK_SECONDS = 0.2
+
 
 class Command(TallymanCommand):
     """Runs until it is told to stop by SIGTERM or Ctrl-C."""
@@ -25,5 +27,6 @@ class Command(TallymanCommand):
                 raise wrong_usage(str(error)) from error
             self.stdout.write(describe(listener))
             self.stdout.flush()
-            stop.wait()
+            while not stop.wait(LOOK_SECONDS):  # a signal that another thread takes does not wake this one
+                pass
             listener.stop()

@@ -11,6 +11,9 @@ from audit.observations import EvidenceKind
 from audit.verdicts import weakest_proof
 
 
+_COMPARED = frozenset({Ground.IDENTICAL, Ground.EQUIVALENT, Ground.DIFFERENT, Ground.CONFLICT})
+
+
 @dataclass(frozen=True, slots=True)
 class StudyFindings:
     """What the judgements of all instances come to."""
@@ -30,6 +33,11 @@ class StudyFindings:
         return sum(count for (of_verdict, _), count in self.grounds.items() if of_verdict is verdict)
 
     @property
+    def compared(self) -> int:
+        """Of how many the content was read back, or digested, and compared, as far as that decided."""
+        return sum(count for (_, ground), count in self.grounds.items() if ground in _COMPARED)
+
+    @property
     def total(self) -> int:
         return sum(self.grounds.values())
 
@@ -42,6 +50,8 @@ def reason_of(verdict: StudyVerdict, findings: StudyFindings) -> str:
     sentences = [_SENTENCES[verdict](findings)]
     if findings.was_committed_at and verdict in {StudyVerdict.PARTIAL, StudyVerdict.NOTHING_STORED}:
         sentences.append(f"It was committed when it was asked about on {findings.was_committed_at}")
+    if 0 < findings.compared < findings.total:
+        sentences.append(f"The contents of {findings.compared:,} of {_instances(findings.total)} were compared")
     if findings.contradictions:
         sentences.append(
             f"For {_instances(findings.contradictions)} proofs contradict each other; look at the destination"

@@ -26,13 +26,14 @@ _FAILING = (InstanceVerdict.REFUTED, InstanceVerdict.UNPROVEN)
 
 @dataclass(frozen=True, slots=True)
 class AnsweredAlike:
-    """Instances that are not confirmed, for one ground, of which the same was last said."""
+    """Instances of one SOP class that are not confirmed, for one ground, of which the same was last said."""
 
     verdict: InstanceVerdict
     ground: Ground
     kind: EvidenceKind | None
     """None: nothing was said of their sending."""
     detail: Mapping[str, Any]
+    sop_class_uid: str
     count: int
 
 
@@ -42,12 +43,13 @@ def failing_by_answer(audit: Audit) -> Iterator[AnsweredAlike]:
     with connection.cursor() as cursor:
         cursor.execute(_grouped(chain), [*(chain if len(chain) > 1 else []), *_KINDS, audit.pk, *_FAILING])
         rows = list(cursor.fetchall())
-    for verdict, ground, kind, detail, count in rows:
+    for verdict, ground, kind, detail, sop_class_uid, count in rows:
         yield AnsweredAlike(
             InstanceVerdict(verdict),
             Ground(ground),
             EvidenceKind(kind) if kind else None,
             json.loads(detail) if detail else {},
+            sop_class_uid,
             count,
         )
 
@@ -65,11 +67,12 @@ def was_last_answered_with(chain: Sequence[Audit], code: str) -> Q:
 
 def _grouped(chain: Sequence[int]) -> str:
     return f"""
-        SELECT failing.verdict, failing.ground, answer.kind, CAST(answer.detail AS text), COUNT(*)
+        SELECT failing.verdict, failing.ground, answer.kind, CAST(answer.detail AS text), failing.sop_class_uid,
+        COUNT(*)
         FROM audit_instanceaudit failing
         LEFT JOIN audit_evidence answer ON answer.id = ({_newest(chain)} AND evidence.kind IN ({_places(_KINDS)}))
         WHERE failing.audit_id = %s AND failing.verdict IN ({_places(_FAILING)})
-        GROUP BY 1, 2, 3, 4
+        GROUP BY 1, 2, 3, 4, 5
     """  # noqa: S608  only placeholders are put in
 
 

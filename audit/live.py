@@ -16,7 +16,8 @@ from audit.cells import Cell, cell_of_verdict, cell_while_open
 from audit.judgements import Fact, InstanceVerdict, Policy, WasThereBefore
 from audit.models import Audit
 from audit.observations import EvidenceKind
-from audit.tallies import STEPS, count_rows
+from audit.standings import COMPARED, KINDS, found_by
+from audit.tallies import FOUND, STEPS, count_rows
 from audit.verdicts import judge_instance
 
 _COLUMNS = (
@@ -58,7 +59,8 @@ _ANSWERS = frozenset(
         EvidenceKind.NOT_SENT,
     }
 )
-_ASKED = frozenset({EvidenceKind.PRESENT, EvidenceKind.ABSENT, EvidenceKind.PROBE_FAILED})
+_ASKED = frozenset({EvidenceKind.PRESENT, EvidenceKind.ABSENT, *KINDS[COMPARED]})
+_STEPS = (*STEPS, *FOUND)
 
 
 @dataclass(slots=True)
@@ -224,7 +226,7 @@ class LiveAudit:
             for step in case.steps:
                 steps[step] += count
         counts = {verdict.value: verdicts[verdict] for verdict in InstanceVerdict}
-        return {"instances": len(self._cells), **counts, **{step: steps[step] for step in (*STEPS, "present")}}
+        return {"instances": len(self._cells), **counts, **{step: steps[step] for step in _STEPS}}
 
 
 class _Case:
@@ -240,21 +242,13 @@ class _Case:
         """Its letter, by the number of what was there before."""
         kinds = {fact.kind for fact in facts}
         self.steps = [step for step, of_step in STEPS.items() if kinds & set(of_step)]
-        if _is_listed(facts):
-            self.steps.append("present")
+        self.steps += found_by(facts)
 
     def add(self, kind: str, of_round: int) -> _Case:
         fact = Fact(EvidenceKind(kind), of_round)
         case = self if fact in self.facts else _Case(self.facts | {fact})
         self.after[kind, of_round] = case
         return case
-
-
-def _is_listed(facts: frozenset[Fact]) -> bool:
-    """By the newest list that says anything of it."""
-    lists = [fact for fact in facts if fact.kind in {EvidenceKind.PRESENT, EvidenceKind.ABSENT}]
-    newest = max((fact.round for fact in lists), default=0)
-    return {fact.kind for fact in lists if fact.round == newest} == {EvidenceKind.PRESENT}
 
 
 def _will_be_sent_again(detail: str) -> bool:

@@ -27,7 +27,9 @@ class Funnel(TypedDict):
     expected: int
     sent: int
     acknowledged: int
+    committed: int
     present: int
+    compared: int
 
 
 class Progress(TypedDict):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from audit.judgements import Ground
 from audit.last_answers import AnsweredAlike, failing_by_answer
+from audit.last_findings import Question
 from audit.models import Audit
 from audit.observations import EvidenceKind
-from transfers.remedies import remedy_of_code, remedy_of_ground, title_of_ground
+from transfers.finding_groups import FoundGroup, classes_text, groups_of_findings
+from transfers.remedies import ABOUT_THE_SOP_CLASS, remedy_of_code, remedy_of_ground, title_of_ground
 
 _EXPLAINS: Mapping[EvidenceKind, Ground] = {
     EvidenceKind.REFUSED: Ground.REFUSED,
@@ -20,6 +22,8 @@ _EXPLAINS: Mapping[EvidenceKind, Ground] = {
 }
 """What explains by itself why an instance is not there."""
 _EXPLAINED = frozenset({Ground.ABSENT, *_EXPLAINS.values()})
+_FOUND = frozenset({Ground.COMMITMENT_REFUSED, Ground.DIFFERENT, Ground.CONFLICT, Ground.UNREADABLE})
+"""What is told by what was found there, and not by how its sending was answered."""
 MOST_GROUPS = 12
 """What has more reasons than this is shown by its most frequent ones, and the rest by what they have in common."""
 
@@ -40,13 +44,31 @@ class _Group(NamedTuple):
     """What explains it; None where its ground says all there is to say."""
 
 
-def failures_of(audit: Audit, url_of: Url) -> list[dict[str, Any]]:
-    """As `templates/transfers/_failures.html` wants them, the largest first; of a sealed audit."""
-    groups: Counter[_Group] = Counter()
+_Groups = Mapping[_Group, Counter[str]]
+"""Each with how many instances it has of which SOP class."""
+
+
+def failures_of(audit: Audit, url_of: Url, *, asked_to_commit: bool = False) -> list[dict[str, Any]]:
+    """As `templates/transfers/_failures.html` wants them, the largest first; of a sealed audit.
+
+    What was found by asking comes beside what was answered to sending, also of what is proved otherwise: a report
+    that did not come, a copy that could not be read.
+    """
+    questions = [Question.COMMITMENT, Question.CONTENT] if asked_to_commit else [Question.CONTENT]
+    largest, rest = _divided(_answered(audit))
+    failures = [_failure(group, classes, url_of) for group, classes in largest]
+    failures += [_finding(found, url_of) for question in questions for found in groups_of_findings(audit, question)]
+    failures.sort(key=lambda failure: -failure["count"])
+    return failures + [_failure(group, classes, url_of) for group, classes in rest]
+
+
+def _answered(audit: Audit) -> _Groups:
+    groups: defaultdict[_Group, Counter[str]] = defaultdict(Counter)
     for alike in failing_by_answer(audit):
-        answer = _answer(alike) if alike.ground in _EXPLAINED else None
-        groups[_Group(alike.verdict, alike.ground, answer)] += alike.count
-    return [_failure(group, count, url_of) for group, count in _shown(groups)]
+        if alike.ground not in _FOUND:
+            answer = _answer(alike) if alike.ground in _EXPLAINED else None
+            groups[_Group(alike.verdict, alike.ground, answer)][alike.sop_class_uid] += alike.count
+    return groups
 
 
 def _answer(alike: AnsweredAlike) -> _Answer | None:
@@ -58,24 +80,25 @@ def _answer(alike: AnsweredAlike) -> _Answer | None:
     return _Answer(alike.kind, status_code or str(detail.get("code") or ""), said)
 
 
-def _shown(groups: Counter[_Group]) -> Iterator[tuple[_Group, int]]:
-    """The largest groups; those beyond them by verdict and ground alone."""
-    ordered = groups.most_common()
-    rest: Counter[_Group] = Counter()
-    for group, count in ordered[MOST_GROUPS:]:
-        rest[group._replace(answer=None)] += count
-    yield from ordered[:MOST_GROUPS]
-    yield from rest.most_common()
+def _divided(groups: _Groups) -> tuple[list[tuple[_Group, Counter[str]]], list[tuple[_Group, Counter[str]]]]:
+    """The largest groups, and those beyond them by verdict and ground alone."""
+    ordered = sorted(groups.items(), key=lambda item: -item[1].total())
+    rest: defaultdict[_Group, Counter[str]] = defaultdict(Counter)
+    for group, classes in ordered[MOST_GROUPS:]:
+        rest[group._replace(answer=None)] += classes
+    return ordered[:MOST_GROUPS], list(rest.items())
 
 
-def _failure(group: _Group, count: int, url_of: Url) -> dict[str, Any]:
+def _failure(group: _Group, classes: Counter[str], url_of: Url) -> dict[str, Any]:
     query = {"verdict": group.verdict, "ground": group.ground.value}
     if group.answer is None:
         title, text = title_of_ground(group.ground), remedy_of_ground(group.ground)
     else:
         title, text = _title(group.answer), _remedy(group.ground, group.answer)
         query |= {"code": group.answer.code} if group.answer.code else {}
-    return {"verdict": group.verdict, "count": count, "title": title, "text": text, "url": url_of(query)}
+        if group.answer.code in ABOUT_THE_SOP_CLASS:
+            text = f"{classes_text(classes)}. {text}"
+    return {"verdict": group.verdict, "count": classes.total(), "title": title, "text": text, "url": url_of(query)}
 
 
 def _title(answer: _Answer) -> str:
@@ -89,3 +112,14 @@ def _title(answer: _Answer) -> str:
 def _remedy(ground: Ground, answer: _Answer) -> str:
     by_code = "" if answer.kind is EvidenceKind.ACKNOWLEDGED else remedy_of_code(answer.code)
     return by_code or remedy_of_ground(_EXPLAINS.get(answer.kind, ground))
+
+
+def _finding(found: FoundGroup, url_of: Url) -> dict[str, Any]:
+    query = {"verdict": found.verdict.value, "asked": found.question.value, "code": found.code or found.kind.value}
+    return {
+        "verdict": found.verdict.value,
+        "count": found.classes.total(),
+        "title": found.title,
+        "text": found.text,
+        "url": url_of(query),
+    }

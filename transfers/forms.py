@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 
 from audit.judgements import Ground, InstanceVerdict, StudyVerdict
+from audit.last_findings import Question
 from audit.models import choices_of
 from audit.plain_words import KIND_WORDS
 from transfers.instance_listing import InstanceFilters, Series
@@ -86,6 +87,8 @@ class InstanceFilterForm(forms.Form):
     verdict = forms.ChoiceField(required=False, widget=forms.HiddenInput, choices=choices_of(InstanceVerdict))
     ground = forms.ChoiceField(required=False, widget=forms.HiddenInput, choices=choices_of(Ground))
     code = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
+    asked = forms.ChoiceField(required=False, widget=forms.HiddenInput, choices=[(each, each) for each in Question])
+    contradiction = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
     missing = forms.ChoiceField(
         required=False,
         label="Missing step",
@@ -93,7 +96,10 @@ class InstanceFilterForm(forms.Form):
             ("", "Any step"),
             ("sent", "Not sent"),
             ("acknowledged", "Not acknowledged"),
+            ("committed", "Not committed"),
             ("present", "Not found at the destination"),
+            ("compared", "Content not compared"),
+            ("different", "Other content there"),
         ],
     )
     evidence = forms.ChoiceField(
@@ -120,6 +126,8 @@ class InstanceFilterForm(forms.Form):
             ground=found.get("ground", ""),
             missing=found.get("missing", ""),
             code=found.get("code", ""),
+            asked=found.get("asked", ""),
+            contradiction=found.get("contradiction", ""),
             evidence=found.get("evidence", ""),
             series=self._series[int(number) - 1].uid if number else "",
             text=found.get("q", ""),

@@ -10,16 +10,19 @@ from typing import Any, NamedTuple
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 from pydicom.uid import UID
 
+from audit.contradictions import Contradiction, has_contradiction
 from audit.judgements import Ground, InstanceVerdict
 from audit.last_answers import was_last_answered_with
+from audit.last_findings import Question, was_last_found
 from audit.models import Audit, Evidence, InstanceAudit
-from audit.observations import EvidenceKind
+from audit.observations import MEANING, EvidenceKind, Polarity
 from audit.plain_words import GROUND_WORDS, KIND_WORDS, what_was_said
+from audit.standings import COMPARED, DIFFERENT, KINDS
 from audit.tallies import STEPS
-from transfers.funnel import Step
 from transfers.wording import size_text
 
 PAGE_ROWS = 50
+_OTHER_CONTENT = (EvidenceKind.DIFFERENT, EvidenceKind.CONFLICT)
 Instances = QuerySet[InstanceAudit, InstanceAudit]
 
 _SHORT: Mapping[Ground, str] = {
@@ -39,9 +42,13 @@ class InstanceFilters:
     verdict: str = ""
     ground: str = ""
     missing: str = ""
-    """A step of the funnel that these instances did not come to."""
+    """A step of the funnel that these instances did not come to; or `different`, for those that came otherwise."""
     code: str = ""
-    """A status code, or the code of an error, that was last said of its sending."""
+    """A status code, or the code of an error, that was last said of its sending; or of what it was asked for."""
+    asked: str = ""
+    """What the code is about, if not about its sending: commitment or content."""
+    contradiction: str = ""
+    """What denies and what affirms it: two kinds of evidence; or any."""
     evidence: str = ""
     """A kind of evidence that some audit of the chain has of it."""
     series: str = ""
@@ -72,13 +79,12 @@ def matching(audit: Audit, filters: InstanceFilters) -> Instances:
         rows = rows.filter(verdict=filters.verdict)
     if filters.ground:
         rows = rows.filter(ground=filters.ground)
-    if filters.missing in STEPS:
-        rows = rows.exclude(sop_instance_uid__in=_uids_with(audit, *STEPS[filters.missing]))
-    if filters.missing == Step.PRESENT:
-        found = Q(sop_instance_uid__in=_uids_with(audit, EvidenceKind.PRESENT))
-        rows = rows.filter(~found | Q(sop_instance_uid__in=_uids_gone(audit)))
+    if filters.missing:
+        rows = rows.filter(_lacks(audit, filters.missing))
     if filters.code:
-        rows = rows.filter(was_last_answered_with(audit.chain(), filters.code))
+        rows = rows.filter(_was_last_said(audit, filters.asked, filters.code))
+    if filters.contradiction:
+        rows = rows.filter(_is_contradicted(audit, filters.contradiction))
     if filters.evidence:
         rows = rows.filter(sop_instance_uid__in=_uids_with(audit, EvidenceKind(filters.evidence)))
     if filters.series:
@@ -166,15 +172,49 @@ def _uids_with(audit: Audit, *kinds: EvidenceKind) -> Any:
     return rows.values("instance__sop_instance_uid")
 
 
-def _uids_gone(audit: Audit) -> Any:
-    """SOP Instance UIDs that were listed at one time, and no more by the newest list."""
+def _lacks(audit: Audit, step: str) -> Q:
+    """Whether an instance did not come to a step of the funnel."""
+    if step in STEPS:
+        return ~Q(sop_instance_uid__in=_uids_with(audit, *STEPS[step]))
+    found = Q(sop_instance_uid__in=_uids_found(audit, step))
+    if step == DIFFERENT:
+        return found
+    return ~found & ~_lacks(audit, DIFFERENT) if step == COMPARED else ~found
+
+
+def _uids_found(audit: Audit, name: str) -> Any:
+    """SOP Instance UIDs of which this was found, in SQL as `audit.standings` has it."""
+    kinds = KINDS[COMPARED if name == DIFFERENT else name]
+    said = _OTHER_CONTENT if name == DIFFERENT else _of(kinds, Polarity.POSITIVE)
     of_chain = Evidence.objects.filter(instance__audit__in=audit.chain())
-    later = of_chain.filter(
-        kind=EvidenceKind.PRESENT,
-        instance__sop_instance_uid=OuterRef("instance__sop_instance_uid"),
-        round__gt=OuterRef("round"),
+    same = of_chain.filter(instance__sop_instance_uid=OuterRef("instance__sop_instance_uid"))
+    stronger = [kind for kind in kinds if MEANING[kind][1] is not Polarity.POSITIVE]
+    # A round whose successes are silenced by something else of the same round decides nothing.
+    affirming = same.filter(kind__in=_of(kinds, Polarity.POSITIVE), round__gt=OuterRef("round")).filter(
+        ~Exists(same.filter(kind__in=stronger, round=OuterRef("round")))
     )
-    return of_chain.filter(~Exists(later), kind=EvidenceKind.ABSENT).values("instance__sop_instance_uid")
+    denying = same.filter(kind__in=_of(kinds, Polarity.NEGATIVE), round__gt=OuterRef("round"))
+    found = of_chain.filter(~Exists(denying), kind__in=said)
+    if name == DIFFERENT:
+        found = found.filter(~Exists(affirming))
+    else:
+        found = found.filter(~Exists(same.filter(kind__in=stronger, round=OuterRef("round"))))
+    return found.values("instance__sop_instance_uid")
+
+
+def _of(kinds: Iterable[EvidenceKind], polarity: Polarity) -> list[EvidenceKind]:
+    return [kind for kind in kinds if MEANING[kind][1] is polarity]
+
+
+def _was_last_said(audit: Audit, asked: str, code: str) -> Q:
+    if asked:
+        return was_last_found(audit, Question(asked), code)
+    return was_last_answered_with(audit.chain(), code)
+
+
+def _is_contradicted(audit: Audit, contradiction: str) -> Q:
+    pair = Contradiction.parse(contradiction)
+    return Q(is_contradiction=True) if pair is None else has_contradiction(audit, pair)
 
 
 def _evidence_of(audit: Audit, instances: Sequence[InstanceAudit]) -> defaultdict[str, list[dict[str, Any]]]:

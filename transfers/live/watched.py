@@ -104,7 +104,10 @@ def _funnel_of(tally: Mapping[str, int]) -> Funnel:
         "expected": tally["instances"],
         "sent": tally["sent"],
         "acknowledged": tally["acknowledged"],
+        # What was sealed before anybody asked for these has no number of them.
+        "committed": tally.get("committed", 0),
         "present": tally["present"],
+        "compared": tally.get("compared", 0),
     }
 
 

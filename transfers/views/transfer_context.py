@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -13,15 +13,18 @@ from django.urls import reverse
 
 from audit.cells import Cell
 from audit.chunks import CHUNK_ROWS
+from audit.contradictions import Contradiction, contradictions_of
 from audit.judgements import Ground, InstanceVerdict
 from audit.live import LiveAudit
 from audit.plain_words import GROUND_WORDS
 from audit.reports import reason_for
 from audit.tallies import count_rows
 from transfers import services
+from transfers.contradictions import contradiction_lines, contradiction_text
 from transfers.failures import failures_of
+from transfers.finding_groups import finding_text
 from transfers.forms import InstanceFilterForm
-from transfers.funnel import steps_of
+from transfers.funnel import Asked, steps_of
 from transfers.instance_listing import InstanceFilters, Series, matching, page_of, rows_of, series_of
 from transfers.lanes import Sending, StateChange, lanes_of
 from transfers.models import Transfer
@@ -52,6 +55,11 @@ class Look:
         if self._live is None:
             self._live = LiveAudit(self.transfer.audit_id)
         return self._live
+
+    @cached_property
+    def asked_to_commit(self) -> bool:
+        """Whether the destination was, or will be."""
+        return self.transfer.asks_commitment or self.transfer.commitment_requests.exists()
 
     @cached_property
     def series(self) -> list[Series]:
@@ -170,13 +178,22 @@ def _summary(look: Look) -> Context:
         "progress": {"done": None, "total": None, "text": "…"} if look.state in HELD else None,
         "steps": steps_of(
             look.tally,
-            sends=transfer.method is not None,
-            asks=transfer.verify != "none",
+            _asked(look),
             is_over=look.is_over,
             url_of_missing=lambda step: look.instances_url({"missing": step}),
         ),
         "notices": _notices(look),
     }
+
+
+def _asked(look: Look) -> Asked:
+    tally, verification = look.tally, look.transfer.verification
+    return Asked(
+        sends=look.transfer.method is not None,
+        asks=verification.asks,
+        commits=look.asked_to_commit,
+        compares=verification.compares_content or bool(tally.get("compared") or tally.get("different")),
+    )
 
 
 def _what_goes_on(look: Look) -> str:
@@ -190,16 +207,26 @@ def _what_goes_on(look: Look) -> str:
     return f"Judged once the destination was asked about its {count}."
 
 
+def _contradictions(look: Look) -> Iterator[Context]:
+    audit = look.transfer.audit
+    if not look.is_over or not (count := audit.instances.filter(is_contradiction=True).count()):
+        return
+    yield {
+        "tone": "error",
+        "title": f"Proofs contradict each other for {count_text(count, 'instance')}",
+        "text": "Look at the destination itself, or let the content be compared.",
+        "url": look.instances_url({"contradiction": "any"}),
+        "label": f"Show {count_text(count, 'instance')}",
+        "lines": contradiction_lines(contradictions_of(audit).most_common(), look.instances_url),
+    }
+
+
 def _notices(look: Look) -> list[Context]:
     transfer = look.transfer
-    notices = []
+    notices = [*_contradictions(look)]
     if transfer.cancel_requested_at and not look.state.is_terminal:
         text = "Nothing new is sent. The destination is asked what arrived, then this is judged."
         notices.append({"tone": "warning", "title": "Cancel was asked for", "text": text})
-    if look.is_over and (contradictions := transfer.audit.instances.filter(is_contradiction=True).count()):
-        text = "One kind of proof affirms them and another denies them. Look at the destination itself."
-        title = f"Proofs contradict each other for {count_text(contradictions, 'instance')}"
-        notices.append({"tone": "error", "title": title, "text": text})
     if look.state is State.DRAFT and transfer.batch:
         text = "Start or discard it on the page of what was submitted together."
         notices.append({"tone": "info", "title": "A draft: nothing was sent yet", "text": text})
@@ -215,7 +242,10 @@ def _grid(look: Look) -> Context:
 
 
 def _failures(look: Look) -> Context:
-    return {"failures": failures_of(look.transfer.audit, look.instances_url) if look.is_over else []}
+    if not look.is_over:
+        return {"failures": []}
+    audit, commits = look.transfer.audit, look.asked_to_commit
+    return {"failures": failures_of(audit, look.instances_url, asked_to_commit=commits)}
 
 
 def _attempts(look: Look) -> Context:
@@ -275,7 +305,12 @@ def _only(filters: InstanceFilters) -> str:
     words = []
     if filters.ground:
         words.append(GROUND_WORDS[Ground(filters.ground)])
-    if filters.code:
+    if filters.contradiction:
+        pair = Contradiction.parse(filters.contradiction)
+        words.append(contradiction_text(*pair) if pair else "proofs contradict each other")
+    if filters.code and filters.asked:
+        words.append(finding_text(filters.code))
+    elif filters.code:
         words.append(
             f"last answered with {filters.code}" if filters.code.startswith("0x") else f"reason {filters.code}"
         )

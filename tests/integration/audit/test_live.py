@@ -61,6 +61,9 @@ def test_nothing_is_known_of_a_new_audit() -> None:
         "sent": 0,
         "acknowledged": 0,
         "present": 0,
+        "committed": 0,
+        "compared": 0,
+        "different": 0,
     }
 
 
@@ -194,7 +197,7 @@ def test_what_is_read_bit_by_bit_is_what_the_rows_say(seed: int) -> None:
     assert cells == live.cells == LiveAudit(ledger.audit.pk).cells
     assert live.tally == LiveAudit(ledger.audit.pk).tally
     assert live.tally["refuted"] == counts_of(ledger.audit)["refuted"]
-    steps = ("sent", "acknowledged", "present")
+    steps = ("sent", "acknowledged", "present", "committed", "compared", "different")
     assert {step: live.tally[step] for step in steps} == {step: count_rows(ledger.audit)[step] for step in steps}
 
 

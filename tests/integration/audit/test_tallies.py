@@ -64,6 +64,9 @@ def test_the_tally_counts_verdicts_and_how_far_instances_came(ledger: Ledger) ->
         "sent": 3,
         "acknowledged": 2,
         "present": 1,
+        "committed": 0,
+        "compared": 0,
+        "different": 0,
     }
 
 
@@ -93,6 +96,33 @@ def test_within_one_list_absent_is_the_stronger_word(ledger: Ledger) -> None:
     observe(ledger, (PRESENT, "1"), (ABSENT, "1"))
 
     assert count_rows(ledger.audit)["present"] == 0
+
+
+def test_the_newest_report_that_says_yes_or_no_decides_whether_it_is_committed(ledger: Ledger) -> None:
+    observe(ledger, (EvidenceKind.COMMITTED, "123"), (EvidenceKind.NOT_MENTIONED, "4"))
+    observe(ledger, (EvidenceKind.COMMITMENT_REFUSED, "1"), (EvidenceKind.COMMITMENT_OVERDUE, "2"))
+
+    assert count_rows(ledger.audit)["committed"] == 2
+
+
+def test_within_one_report_what_denies_or_leaves_it_open_is_stronger_than_a_success(ledger: Ledger) -> None:
+    observe(
+        ledger,
+        (EvidenceKind.COMMITTED, "123"),
+        (EvidenceKind.COMMITMENT_REFUSED, "1"),
+        (EvidenceKind.COMMITMENT_FAILED, "2"),
+    )
+
+    assert count_rows(ledger.audit)["committed"] == 1
+
+
+def test_what_was_read_back_is_counted_apart_by_what_it_was_found_to_be(ledger: Ledger) -> None:
+    observe(ledger, (EvidenceKind.IDENTICAL, "1"), (EvidenceKind.EQUIVALENT, "2"), (EvidenceKind.DIFFERENT, "3"))
+    observe(ledger, (EvidenceKind.PROBE_FAILED, "12"), (EvidenceKind.CONFLICT, "4"))
+
+    tally = count_rows(ledger.audit)
+
+    assert (tally["compared"], tally["different"]) == (2, 2)
 
 
 def test_a_retry_counts_what_the_whole_chain_sent_and_found(ledger: Ledger) -> None:

@@ -289,6 +289,9 @@ def check_tally(audit: Audit) -> None:
         "sent": sum(bool(each & begun) for each in kinds.values()),
         "acknowledged": sum("acknowledged" in each for each in kinds.values()),
         "present": sum(present.values()),
+        "committed": 0,
+        "compared": 0,
+        "different": 0,
     }
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from transfers.funnel import steps_of
+from transfers.funnel import Asked, steps_of
 
 TALLY = {"instances": 412, "sent": 410, "acknowledged": 407, "present": 405}
 
 
-def steps(tally: dict[str, int], **facts: bool) -> dict[str, dict[str, Any]]:
-    asked = {"sends": True, "asks": True, "is_over": True} | facts
-    return {step["key"]: step for step in steps_of(tally, url_of_missing=lambda step: f"?missing={step}", **asked)}
+def steps(tally: dict[str, int], *, is_over: bool = True, **asked: bool) -> dict[str, dict[str, Any]]:
+    found = steps_of(tally, Asked(**asked), is_over=is_over, url_of_missing=lambda step: f"?missing={step}")
+    return {step["key"]: step for step in found}
 
 
 def test_each_step_says_how_many_came_so_far_and_leads_to_those_that_did_not() -> None:
@@ -58,3 +58,38 @@ def test_a_study_that_is_only_asked_about_is_not_sent() -> None:
 
     assert found["sent"]["unknown"] == found["acknowledged"]["unknown"] == "nothing is sent"
     assert found["sent"]["losses"] == []
+
+
+def test_only_what_was_asked_for_has_a_step() -> None:
+    assert list(steps(TALLY)) == ["expected", "sent", "acknowledged", "present"]
+    assert list(steps(TALLY, commits=True, compares=True)) == [
+        "expected",
+        "sent",
+        "acknowledged",
+        "committed",
+        "present",
+        "compared",
+    ]
+
+
+def test_what_is_not_committed_is_lost_there() -> None:
+    found = steps(TALLY | {"committed": 400}, commits=True)
+
+    assert (found["committed"]["count"], found["committed"]["tone"]) == (400, "partial")
+    assert found["committed"]["losses"] == [{"text": "−12 not committed", "url": "?missing=committed"}]
+
+
+def test_other_content_is_told_apart_from_what_was_not_compared() -> None:
+    found = steps(TALLY | {"compared": 60, "different": 2}, compares=True)
+
+    assert found["compared"]["tone"] == "partial"
+    assert found["compared"]["losses"] == [
+        {"text": "−2 different", "url": "?missing=different"},
+        {"text": "350 not compared", "url": "?missing=compared"},
+    ]
+
+
+def test_a_sample_that_is_the_same_throughout_is_as_good_as_it_gets() -> None:
+    assert steps(TALLY | {"compared": 60}, compares=True)["compared"]["tone"] == "committed"
+    assert steps(TALLY | {"compared": 60}, compares=True, is_over=False)["compared"]["tone"] == "accent"
+    assert steps(TALLY | {"compared": 0}, compares=True)["compared"]["tone"] == "nothing-stored"

@@ -82,7 +82,9 @@ async def test_what_was_told_last_is_what_was_judged(
         "expected": INSTANCES,
         "sent": tally["sent"],
         "acknowledged": tally["acknowledged"],
+        "committed": 0,
         "present": tally["present"],
+        "compared": 0,
     }
     assert sorted(cells) == ["c"] * (INSTANCES - 1) + ["r"]
 

@@ -54,7 +54,14 @@ async def test_the_first_message_is_everything_there_is_to_tell(open_socket: Ope
     assert (snapshot["id"], snapshot["state"], snapshot["verdict"]) == (str(transfer.public_id), "claimed", "pending")
     assert snapshot["cells"] == "aa."
     assert snapshot["counts"] == {"instances": 3, "confirmed": 0, "refuted": 0, "unproven": 0, "pending": 3}
-    assert snapshot["funnel"] == {"expected": 3, "sent": 2, "acknowledged": 2, "present": 0}
+    assert snapshot["funnel"] == {
+        "expected": 3,
+        "sent": 2,
+        "acknowledged": 2,
+        "committed": 0,
+        "present": 0,
+        "compared": 0,
+    }
 
 
 async def test_then_comes_what_changed(open_socket: Open, transfer: Transfer) -> None:

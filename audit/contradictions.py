@@ -1,0 +1,102 @@
+"""Which proofs of a sealed audit deny each other, and of how many instances."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from django.db import connection
+from django.db.models import Q
+from django.db.models.expressions import RawSQL
+
+from audit.models import Audit
+from audit.newest_evidence import Statement, newest, places
+from audit.observations import MEANING, EvidenceKind, Family, Polarity
+
+_PROOFS = (Family.CONTENT, Family.COMMITMENT, Family.PRESENCE)
+_DECIDING = {
+    family: [
+        kind
+        for kind, (families, polarity) in MEANING.items()
+        if family in families and polarity is not Polarity.NEUTRAL
+    ]
+    for family in _PROOFS
+}
+
+
+class Contradiction(NamedTuple):
+    """What one proof denies and another affirms."""
+
+    denied_by: EvidenceKind
+    affirmed_by: EvidenceKind
+
+    def __str__(self) -> str:
+        """For an address."""
+        return f"{self.denied_by}.{self.affirmed_by}"
+
+    @classmethod
+    def parse(cls, text: str) -> Contradiction | None:
+        """None for anything that is no such pair."""
+        denied_by, _, affirmed_by = text.partition(".")
+        if denied_by not in MEANING or affirmed_by not in MEANING:
+            return None
+        return cls(EvidenceKind(denied_by), EvidenceKind(affirmed_by))
+
+
+def contradictions_of(audit: Audit) -> Counter[Contradiction]:
+    """How many instances there are of each, as the evidence of the whole chain says now.
+
+    One that only an older reading affirmed, and that was not handed over since, is in none.
+    """
+    columns = [_newest(family, audit.chain()) for family in _PROOFS]
+    parameters = [each for column in columns for each in column.parameters]
+    found: Counter[Contradiction] = Counter()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT {", ".join(column.text for column in columns)}, COUNT(*)
+            FROM audit_instanceaudit examined WHERE examined.audit_id = %s AND examined.is_contradiction
+            GROUP BY 1, 2, 3
+            """,  # noqa: S608  only placeholders are put in
+            [*parameters, audit.pk],
+        )
+        for *kinds, count in cursor.fetchall():
+            if pair := _pair([EvidenceKind(kind) for kind in kinds if kind]):
+                found[pair] += count
+    return found
+
+
+def has_contradiction(audit: Audit, contradiction: Contradiction) -> Q:
+    """Whether an instance is one of those that `contradictions_of` counts so."""
+    conditions = [*_is_strongest(contradiction.denied_by, audit), *_is_strongest(contradiction.affirmed_by, audit)]
+    statement = f"""
+        SELECT examined.id FROM audit_instanceaudit examined
+        WHERE examined.audit_id = %s AND examined.is_contradiction
+        AND {" AND ".join(condition.text for condition in conditions)}
+    """  # noqa: S608  only placeholders are put in
+    parameters = [each for condition in conditions for each in condition.parameters]
+    return Q(pk__in=RawSQL(statement, [audit.pk, *parameters]))  # noqa: S611  only placeholders are put in
+
+
+def _is_strongest(kind: EvidenceKind, audit: Audit) -> Iterator[Statement]:
+    """Its family says this, and no stronger family says yes or no as it does."""
+    families, polarity = MEANING[kind]
+    for family in _PROOFS:
+        said = _newest(family, audit.chain())
+        if family in families:
+            yield Statement(f"{said.text} = %s", [*said.parameters, kind])
+            return
+        alike = [each for each in _DECIDING[family] if MEANING[each][1] is polarity]
+        yield Statement(f"COALESCE({said.text}, '') NOT IN ({places(alike)})", [*said.parameters, *alike])
+
+
+def _newest(family: Family, chain: Sequence[Audit]) -> Statement:
+    return newest("kind", _DECIDING[family], chain)
+
+
+def _pair(kinds: Sequence[EvidenceKind]) -> Contradiction | None:
+    """What content says goes before what a report says, and that before what a list says."""
+    denying = [kind for kind in kinds if MEANING[kind][1] is Polarity.NEGATIVE]
+    affirming = [kind for kind in kinds if MEANING[kind][1] is Polarity.POSITIVE]
+    return Contradiction(denying[0], affirming[0]) if denying and affirming else None

@@ -202,6 +202,10 @@ class Destination(models.Model):
             raise ValidationError("A DICOM destination needs a host, a port and a called AE title.")
         if not is_dicom and not self.url:
             raise ValidationError({"url": "A destination that is spoken to over HTTP needs a URL."})
+        if is_dicom and (self.username or self.password_encrypted):
+            raise ValidationError({"username": "User name and password belong to what is spoken to over HTTP."})
+        if self.password_encrypted and not self.username:
+            raise ValidationError({"username": "A password needs a user name."})
         if self.offers_commitment and not is_dicom:
             raise ValidationError({"offers_commitment": "Storage Commitment is asked of DICOM destinations only."})
         if bool(self.tls_certificate_file) != bool(self.tls_key_file):

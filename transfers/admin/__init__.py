@@ -1,7 +1,8 @@
 """The admin site: destinations are kept here; what was submitted, sent and found is only looked at."""
 
 from transfers.admin.batches import BatchAdmin
+from transfers.admin.commitments import CommitmentReportAdmin, CommitmentRequestAdmin
 from transfers.admin.destinations import DestinationAdmin
 from transfers.admin.transfers import TransferAdmin
 
-__all__ = ["BatchAdmin", "DestinationAdmin", "TransferAdmin"]
+__all__ = ["BatchAdmin", "CommitmentReportAdmin", "CommitmentRequestAdmin", "DestinationAdmin", "TransferAdmin"]

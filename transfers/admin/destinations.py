@@ -6,32 +6,58 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters
 from simple_history.admin import SimpleHistoryAdmin
 
-from transfers.connections import describe
+from transfers.admin.destination_form import DestinationForm
+from transfers.destination_check import check_destination
 from transfers.models import Destination
-from transfers.wire.connection_test import test_connection
+
+_OF_DICOM = "Of a DICOM archive; the other kinds need none of it, but for how many requests go side by side."
+_OF_HTTP = "Of a DICOMweb service or an Orthanc; a DICOM archive needs none of it."
+_OF_COMMITMENT = "Of DICOM archives only: their reports come to the listener of this installation."
+_OF_TIMEOUTS = "ACSE and DIMSE are of DICOM; over HTTP the other two count."
+
+_hides_password = method_decorator(sensitive_post_parameters("new_password"))
 
 
 @admin.register(Destination)
 class DestinationAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
     """Everything that is set for a destination; one that transfers were made to cannot be removed."""
 
-    list_display = ("name", "called_ae_title", "host", "port", "tls_enabled", "verify", "acknowledgement_means_stored")
-    list_filter = ("kind", "verify", "tls_enabled")
-    search_fields = ("name", "host", "called_ae_title")
-    readonly_fields = ("public_id",)
+    form = DestinationForm
+    list_display = ("name", "kind", "address", "tls_enabled", "verify", "offers_commitment")
+    list_filter = ("kind", "verify", "tls_enabled", "offers_commitment")
+    search_fields = ("name", "host", "called_ae_title", "url")
+    readonly_fields = ("public_id", "password_is")
+    filter_horizontal = ("ask_at",)
     history_list_display = ("changed_fields",)
     actions = ("test_the_connection",)
     fieldsets = (
         (None, {"fields": ("name", "kind", "public_id")}),
-        ("Address", {"fields": ("host", "port", "called_ae_title", "calling_ae_title", "associations")}),
         (
-            "What its answers prove",
+            "Address over DICOM",
+            {
+                "description": _OF_DICOM,
+                "fields": ("host", "port", "called_ae_title", "calling_ae_title", "associations"),
+            },
+        ),
+        (
+            "Address over HTTP",
+            {
+                "description": _OF_HTTP,
+                "fields": ("url", "username", "password_is", "new_password", "removes_password"),
+            },
+        ),
+        (
+            "How it is asked, and what its answers prove",
             {
                 "fields": (
                     "verify",
+                    "ask_at",
+                    "reverify_after_days",
                     "presence_settle_seconds",
                     "probe_retry_seconds",
                     "acknowledgement_means_stored",
@@ -40,8 +66,16 @@ class DestinationAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
             },
         ),
         (
+            "Storage Commitment",
+            {
+                "description": _OF_COMMITMENT,
+                "fields": ("offers_commitment", "commitment_timeout_seconds", "commitment_batch_size"),
+            },
+        ),
+        (
             "TLS",
             {
+                "description": "Over HTTP the scheme of the URL decides: with https these count, else the defaults.",
                 "fields": (
                     "tls_enabled",
                     "tls_ca_file",
@@ -49,21 +83,26 @@ class DestinationAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
                     "tls_key_file",
                     "tls_minimum_version",
                     "tls_check_hostname",
-                )
+                ),
             },
         ),
         (
             "Time-outs",
             {
+                "description": _OF_TIMEOUTS,
                 "fields": (
                     "connect_timeout_seconds",
                     "acse_timeout_seconds",
                     "dimse_timeout_seconds",
                     "network_timeout_seconds",
-                )
+                ),
             },
         ),
     )
+
+    @admin.display(description="Password that is stored")
+    def password_is(self, destination: Destination) -> str:
+        return "There is one." if destination.password_encrypted else "None."
 
     @admin.display(description="What changed")
     def changed_fields(self, change: Any) -> str:
@@ -73,10 +112,20 @@ class DestinationAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
             return "added"
         return ", ".join(change.diff_against(before).changed_fields) or "nothing"
 
-    @admin.action(description="Test connection (C-ECHO, and what is accepted)", permissions=["view"])
+    @admin.action(description="Test connection (what it answers, and what is accepted)", permissions=["view"])
     def test_the_connection(self, request: HttpRequest, queryset: QuerySet[Destination]) -> None:
         for destination in queryset:
-            report = test_connection(destination.dicom_endpoint)
-            level = messages.SUCCESS if report.is_ok else messages.ERROR
-            for line in describe(report):
-                self.message_user(request, f"{destination}: {line}", level)
+            check = check_destination(destination)
+            level = messages.SUCCESS if check.is_ok else messages.ERROR
+            for line in check.describe():
+                self.message_user(request, f"Connection to {destination}: {line}", level)
+
+    @_hides_password
+    def changeform_view(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        answer: HttpResponse = super().changeform_view(*args, **kwargs)
+        return answer
+
+    @_hides_password
+    def history_form_view(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        answer: HttpResponse = super().history_form_view(*args, **kwargs)
+        return answer

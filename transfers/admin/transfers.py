@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from audit.read_only import ReadOnlyAdmin, ReadOnlyInline
+from transfers.admin.commitments import CommitmentRequestInline
 from transfers.models import Attempt, Transfer, TransferEvent
 
 
@@ -28,7 +29,7 @@ class TransferAdmin(ReadOnlyAdmin):
     search_fields = ("public_id__exact", "study_instance_uid__startswith")
     search_help_text = "The id of a transfer, or the beginning of a Study Instance UID"
     readonly_fields = ("audit_of_it",)
-    inlines = (AttemptInline, TransferEventInline)
+    inlines = (AttemptInline, CommitmentRequestInline, TransferEventInline)
 
     @admin.display(description="newest audit")
     def audit_of_it(self, transfer: Transfer) -> str:

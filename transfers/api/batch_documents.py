@@ -55,7 +55,13 @@ class BatchDocument(serializers.ModelSerializer[Batch]):
     state = serializers.ChoiceField(words.BATCH_STATES)
     created_by = serializers.CharField(source="created_by.username")
     destination = serializers.CharField(source="destination.name")
+    method = serializers.SerializerMethodField(
+        help_text="Null where nothing is sent and the destination is only asked."
+    )
     verify = WayToVerify()
+    commitment = serializers.BooleanField(source="asks_commitment", help_text="Whether it is asked to commit.")
+    rollback = serializers.BooleanField(source="rolls_back", help_text="All or nothing.")
+    send = serializers.SerializerMethodField(help_text="False: the destination is only asked.")
     options = serializers.DictField(child=serializers.IntegerField())
     start = serializers.BooleanField(source="starts", help_text="False: it stops as a draft.")
     files_read = serializers.IntegerField(help_text="How many files of the input were read so far.")
@@ -74,6 +80,9 @@ class BatchDocument(serializers.ModelSerializer[Batch]):
             "method",
             "options",
             "verify",
+            "commitment",
+            "rollback",
+            "send",
             "start",
             "send_what_can",
             "path",
@@ -85,6 +94,13 @@ class BatchDocument(serializers.ModelSerializer[Batch]):
             "url",
         )
         read_only_fields = fields
+
+    @extend_schema_field(serializers.ChoiceField(words.METHOD_KEYS, allow_null=True))
+    def get_method(self, batch: Batch) -> str | None:
+        return batch.method or None
+
+    def get_send(self, batch: Batch) -> bool:
+        return not batch.is_inquiry
 
     def get_files_uploaded(self, batch: Batch) -> int:
         return len(batch.uploads.all())

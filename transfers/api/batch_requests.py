@@ -12,9 +12,10 @@ from rest_framework import serializers
 
 from transfers.api import words
 from transfers.api.fields import Text, WayToVerify, YesOrNo
+from transfers.feasibility import NotFeasible, Plan, plan_of
 from transfers.methods import METHODS
 from transfers.methods.options import WrongOption, check_options
-from transfers.models import NOTHING_IS_SENT, Destination, Upload
+from transfers.models import Destination, Upload
 from transfers.receiving import ReceivedFile
 from transfers.submissions import Submission
 
@@ -23,6 +24,13 @@ UPLOADS_MAXIMUM = 2_000
 PATH_CHARACTERS_MAXIMUM = 4_096
 """PATH_MAX of Linux."""
 IDEMPOTENCY_KEY_CHARACTERS_MAXIMUM = 255
+FIELD_OF_WISH: Mapping[str, str] = {
+    "asks_commitment": "commitment",
+    "rolls_back": "rollback",
+    "is_inquiry": "send",
+    "starts": "start",
+}
+"""How the request calls what `transfers.feasibility` judges, where it has other words for it."""
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "integer"}})
@@ -41,7 +49,7 @@ class Options(serializers.JSONField):
 
 
 class BatchRequest(serializers.Serializer[Any]):
-    """What to send in one go."""
+    """What to send in one go, or to ask about."""
 
     destination = Text(max_length=64, help_text="The name of a destination.")
     method = serializers.ChoiceField(
@@ -50,8 +58,19 @@ class BatchRequest(serializers.Serializer[Any]):
     options = Options(required=False, help_text="Of the method, for this batch.")
     verify = WayToVerify(
         required=False,
-        help_text="How to ask afterwards; by default as the destination's policy says.",
+        help_text="How to ask afterwards; by default as the destination's policy says, and by presence where nothing "
+        "is sent and that asks nothing.",
     )
+    commitment = YesOrNo(
+        default=None,
+        allow_null=True,
+        help_text="Whether a DICOM destination is asked to commit to what it holds; by default where it offers that.",
+    )
+    rollback = YesOrNo(
+        default=False,
+        help_text="All or nothing: where a study cannot be completed, exactly what was added to it is removed again.",
+    )
+    send = YesOrNo(default=True, help_text="False: nothing is sent, the destination is only asked about it.")
     start = YesOrNo(default=True, help_text="False: stop as a draft once the destination was asked; `start/` sends it.")
     send_what_can = YesOrNo(
         default=False, help_text="Go on without instances that cannot be sent, or that conflict within the input."
@@ -70,30 +89,16 @@ class BatchRequest(serializers.Serializer[Any]):
         return destination
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        destination = attrs["destination"]
-        key = attrs.get("method") or destination.default_method
-        if key is None:
-            raise serializers.ValidationError({"destination": [f"Nothing can be sent there: {NOTHING_IS_SENT}."]})
-        method = METHODS[key]
-        if destination.kind not in method.kinds:
-            raise serializers.ValidationError({"method": ["This method cannot send to this kind of destination."]})
         try:
-            attrs["options"] = check_options(method.Options, attrs.get("options", {}))
-        except WrongOption as error:
-            raise serializers.ValidationError({"options": [str(error)]}) from error
+            plan = plan_of(_submission(attrs).wish)
+        except NotFeasible as error:
+            raise serializers.ValidationError({FIELD_OF_WISH.get(error.field, error.field): [str(error)]}) from error
+        attrs["options"] = _checked(attrs.get("options", {}), plan)
         return attrs
 
     def submission(self) -> Submission:
         """Of the validated data, but for what is to be sent."""
-        asked = self.validated_data
-        return Submission(
-            destination=asked["destination"],
-            method=asked.get("method", ""),
-            options=asked["options"],
-            verify=asked.get("verify", ""),
-            send_what_can=asked["send_what_can"],
-            starts=asked["start"],
-        )
+        return _submission(self.validated_data)
 
     def _known(self) -> frozenset[str]:
         return frozenset(self.fields)
@@ -155,6 +160,29 @@ class FormBatchRequest(BatchRequest):
     def received(self) -> list[ReceivedFile]:
         """That came with the request."""
         return list(self.validated_data.get("files", []))
+
+
+def _submission(asked: Mapping[str, Any]) -> Submission:
+    return Submission(
+        destination=asked["destination"],
+        method=asked.get("method", ""),
+        options=asked.get("options", {}),
+        verify=asked.get("verify", ""),
+        asks_commitment=asked["commitment"],
+        rolls_back=asked["rollback"],
+        is_inquiry=not asked["send"],
+        send_what_can=asked["send_what_can"],
+        starts=asked["start"],
+    )
+
+
+def _checked(options: Mapping[str, Any], plan: Plan) -> dict[str, int]:
+    if not plan.method and options:
+        raise serializers.ValidationError({"options": ["Nothing is sent, so there is no method that has options."]})
+    try:
+        return check_options(METHODS[plan.method].Options, options) if plan.method else {}
+    except WrongOption as error:
+        raise serializers.ValidationError({"options": [str(error)]}) from error
 
 
 def _why_not(name: str) -> str:

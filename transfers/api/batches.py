@@ -45,13 +45,22 @@ EXAMPLES = [
         media_type="application/json",
     ),
     OpenApiExample(
+        "Only asked about, and nothing sent",
+        {"destination": "archive", "path": "/import/2026-01-31", "send": False, "verify": "content"},
+        request_only=True,
+        media_type="application/json",
+    ),
+    OpenApiExample(
         "With everything that can be said",
         {
             "destination": "archive",
             "path": "/import/2026-01-31/study.zip",
             "method": "c-store",
             "options": {"associations": 2},
-            "verify": "presence",
+            "verify": "content:15%",
+            "commitment": True,
+            "rollback": False,
+            "send": True,
             "start": True,
             "send_what_can": False,
         },
@@ -86,8 +95,9 @@ class BatchViews(ApiViewSet):
 
     @extend_schema(
         summary="Submit a batch",
-        description="What is to be sent is read in the background: this answers at once, and the batch says how far it "
-        "is. Files in the request itself are for small input; large input comes by `uploads/`.",
+        description="What is to be sent, or asked about, is read in the background: this answers at once, and the "
+        "batch says how far it is. What cannot be promised at the destination is refused here, with the reason. Files "
+        "in the request itself are for small input; large input comes by `uploads/`.",
         request={"application/json": JsonBatchRequest, "multipart/form-data": FormBatchRequest},
         responses={202: WholeBatchDocument},
         parameters=[IDEMPOTENCY_KEY, location_of(202)],

@@ -54,4 +54,4 @@ class YesOrNo(serializers.BooleanField):
     def to_internal_value(self, data: Any) -> bool:
         if not _is_form(self) and not isinstance(data, bool):
             self.fail("invalid", input=data)
-        return bool(super().to_internal_value(data))
+        return super().to_internal_value(data)  # or None, where that is allowed

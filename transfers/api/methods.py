@@ -47,6 +47,7 @@ class MethodDocument(serializers.Serializer[Any]):
     kinds = serializers.ListField(
         child=serializers.ChoiceField(words.DESTINATION_KINDS), help_text="Of destination, that it can send to."
     )
+    asks_commitment = serializers.BooleanField(help_text="Whether the destination is asked to commit afterwards.")
     options = OptionDocument(many=True)
     sender_can_trust = serializers.CharField(help_text="What its own success says: a claim, no proof.")
     destination_may_trust_stable_study = serializers.BooleanField(
@@ -76,6 +77,7 @@ def _document(method: Method) -> dict[str, Any]:
         "key": method.key,
         "label": method.label,
         "kinds": list(method.kinds),
+        "asks_commitment": method.asks_commitment,
         "options": [
             {
                 "name": option.name,
@@ -93,7 +95,8 @@ def _document(method: Method) -> dict[str, Any]:
 
 def _best(method: Method) -> Iterator[dict[str, Any]]:
     for verify, is_trusted in product(words.LEVELS, (False, True)):
-        verdict, proof, sentence = ceiling(method.key, Policy(is_trusted), verify)
+        policy, asks_commitment = Policy(is_trusted), method.asks_commitment
+        verdict, proof, sentence = ceiling(method.key, policy, verify, asks_commitment=asks_commitment)
         yield {
             "verify": verify,
             "acknowledgement_means_stored": is_trusted,

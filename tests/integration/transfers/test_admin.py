@@ -29,6 +29,8 @@ FORM = {
     "dimse_timeout_seconds": "60",
     "network_timeout_seconds": "60",
     "verify": "presence",
+    "commitment_timeout_seconds": "3600",
+    "commitment_batch_size": "1000",
     "presence_settle_seconds": "10",
     "probe_retry_seconds": "60",
 }

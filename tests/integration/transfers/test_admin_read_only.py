@@ -12,7 +12,7 @@ from django.utils import timezone
 from audit.models import Evidence
 from tests.manifests import entry
 from transfers import services
-from transfers.models import Batch, Transfer
+from transfers.models import Batch, CommitmentReport, CommitmentRequest, Transfer
 
 pytestmark = pytest.mark.django_db
 
@@ -21,6 +21,8 @@ PAGES = (
     "audit/instanceaudit",
     "transfers/transfer",
     "transfers/batch",
+    "transfers/commitmentrequest",
+    "transfers/commitmentreport",
 )
 
 
@@ -47,12 +49,45 @@ def batch(transfer: Transfer, admin_user: User) -> Batch:
     return batch
 
 
+def asked(transfer: Transfer) -> CommitmentRequest:
+    now = timezone.now()
+    return CommitmentRequest.objects.get_or_create(
+        transfer=transfer,
+        transaction_uid="2.25.77",
+        defaults={
+            "round": 1,
+            "sop_instance_uids": [entry(1).sop_instance_uid],
+            "called_ae_title": "ARCHIVE",
+            "created_at": now,
+            "due_at": now,
+        },
+    )[0]
+
+
+def reported(request: CommitmentRequest | None, because: str = "") -> CommitmentReport:
+    uid = request.transaction_uid if request else "2.25.78"
+    return CommitmentReport.objects.get_or_create(
+        transaction_uid=uid,
+        request=request,
+        orphaned_because=because,
+        defaults={
+            "event_type_id": 1,
+            "calling_ae_title": "ARCHIVE" if request else "STRANGER",
+            "committed": [["1.2.840.10008.5.1.4.1.1.4", entry(1).sop_instance_uid]],
+            "failed": [],
+            "received_at": timezone.now(),
+        },
+    )[0]
+
+
 def row_of(page: str, transfer: Transfer, batch: Batch) -> int:
     rows = {
         "audit/audit": transfer.audit.pk,
         "audit/instanceaudit": transfer.audit.instances.get(sop_instance_uid=entry(1).sop_instance_uid).pk,
         "transfers/transfer": transfer.pk,
         "transfers/batch": batch.pk,
+        "transfers/commitmentrequest": asked(transfer).pk,
+        "transfers/commitmentreport": reported(asked(transfer)).pk,
     }
     return rows[page]
 
@@ -94,3 +129,20 @@ def test_staff_without_the_permission_sees_nothing(client: Client, page: str) ->
     client.force_login(User.objects.create_user("staff", is_staff=True))
 
     assert client.get(f"/admin/{page}/").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("chosen", "is_shown", "is_orphan_shown"),
+    [("", True, True), ("no", True, False), ("yes", False, True), ("unknown_transaction", False, True),
+     ("repeated", False, False)],
+)  # fmt: skip
+def test_reports_that_answer_nothing_are_found(
+    admin_client: Client, transfer: Transfer, chosen: str, is_shown: bool, is_orphan_shown: bool
+) -> None:
+    reported(asked(transfer))
+    reported(None, "unknown_transaction")
+
+    address = f"/admin/transfers/commitmentreport/{f'?orphaned={chosen}' if chosen else ''}"
+    page = admin_client.get(address).content.decode()
+
+    assert ("2.25.77" in page, "STRANGER" in page) == (is_shown, is_orphan_shown)

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import ProtectedError
 from django.forms.models import model_to_dict
 
-from transfers.connections import describe
+from transfers.destination_check import check_destination
 from transfers.management.base import (
     WAYS_TO_VERIFY,
     TallymanCommand,
@@ -23,7 +23,6 @@ from transfers.management.base import (
 )
 from transfers.models import Destination, kind_choices
 from transfers.passwords import encrypt_password
-from transfers.wire.connection_test import test_connection
 
 #: Option of `add` → field of Destination, for those that are given as they are.
 _PLAIN_OPTIONS = {
@@ -50,7 +49,7 @@ class Command(TallymanCommand):
         for action, meaning in (
             ("show", "show everything that is set for one"),
             ("remove", "remove one that no transfer has used"),
-            ("check", "C-ECHO it, and ask what it accepts; exit 0 or 1"),
+            ("check", "does it answer, and what can it be asked? exit 0 or 1"),
         ):
             actions.add_parser(action, help=meaning).add_argument("name", metavar="NAME")
 
@@ -74,24 +73,24 @@ class Command(TallymanCommand):
         self.stdout.write(f"Added {destination}. Try it: manage.py destination check {destination}")
 
     def run_list(self, _options: dict[str, Any]) -> None:
-        for destination in Destination.objects.all():
-            self.stdout.write(
-                f"{destination.name}  {destination.kind}  {destination.url or _dicom_address(destination)}"
-                f"  verify={destination.verify}"
-            )
+        for destination in Destination.objects.prefetch_related("ask_at"):
+            address = destination.url if destination.kind != "dicom" else _dicom_address(destination)
+            line = f"{destination.name}  {destination.kind}  {address}  verify={destination.verify}"
+            also = f"  ask-at={names}" if (names := _names(destination)) else ""
+            self.stdout.write(line + also)
 
     def run_show(self, options: dict[str, Any]) -> None:
+        """Everything that is set, but for the password: only whether there is one."""
         destination = destination_named(options["name"])
-        for name, value in model_to_dict(destination).items():
-            if name == "ask_at":
-                value = ", ".join(side.name for side in value)  # noqa: PLW2901
-            if name != "id":
-                self.stdout.write(f"{name}: {value}")
-        if destination.password_encrypted:
-            self.stdout.write("password: (set)")
+        for name, value in model_to_dict(destination, exclude=["id", "ask_at", "password_encrypted"]).items():
+            self.stdout.write(f"{name}: {value}")
+        self.stdout.write(f"ask_at: {_names(destination)}")
+        self.stdout.write(f"password: {'(set)' if destination.password_encrypted else ''}")
 
     def run_remove(self, options: dict[str, Any]) -> None:
         destination = destination_named(options["name"])
+        if asking := ", ".join(Destination.objects.filter(ask_at=destination).values_list("name", flat=True)):
+            raise wrong_usage(f"{asking} is asked at {destination} too: remove that first, or change it.")
         try:
             destination.delete()
         except ProtectedError:
@@ -100,10 +99,10 @@ class Command(TallymanCommand):
         self.stdout.write(f"Removed {destination}.")
 
     def run_check(self, options: dict[str, Any]) -> None:
-        report = test_connection(destination_named(options["name"]).dicom_endpoint)
-        for line in describe(report):
+        check = check_destination(destination_named(options["name"]))
+        for line in check.describe():
             self.stdout.write(line)
-        if not report.is_ok:
+        if not check.is_ok:
             self.stdout.flush()
             sys.exit(1)
 
@@ -184,6 +183,10 @@ def _password(variable: str) -> str:
     except KeyError:
         message = f"There is no environment variable {variable}: set it to the password, for this one command."
         raise wrong_usage(message) from None
+
+
+def _names(destination: Destination) -> str:
+    return ", ".join(side.name for side in destination.ask_at.all())
 
 
 def _dicom_address(destination: Destination) -> str:

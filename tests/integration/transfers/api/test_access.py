@@ -122,13 +122,13 @@ def test_an_answer_in_another_media_type_is_refused(api: APIClient) -> None:
 def test_an_error_of_ours_tells_nothing_of_our_insides(
     api: APIClient, destination: Destination, caplog: pytest.LogCaptureFixture
 ) -> None:
-    Destination.objects.update(kind="pigeon")
+    Destination.objects.update(calling_ae_title="PIGEON\\")
 
-    refused = api.post(API + "batches/", {"destination": "archive", "path": "/x"}, format="json")
+    refused = api.get(API + "destinations/archive/")
 
     problem = problem_of(refused, 500)
     assert problem["code"] == "our_error"
-    assert "pigeon" not in str(problem)
+    assert "PIGEON" not in str(problem)
     (logged,) = (record for record in caplog.records if record.__dict__.get("action") == "api_failed")
     assert logged.exc_info
 

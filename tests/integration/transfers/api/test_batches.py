@@ -47,6 +47,11 @@ def a_file(content: bytes = b"content", name: str = "study.zip") -> SimpleUpload
     return SimpleUploadedFile(name, content)
 
 
+def a_service() -> Destination:
+    """The same archive over HTTP, by which it deletes."""
+    return Destination.objects.create(name="rest", kind="orthanc", url="http://127.0.0.1:1")
+
+
 def draft_of(user: User, destination: Destination) -> Batch:
     """Read and asked about: one transfer waits for somebody to start it."""
     batch = Batch.objects.get()
@@ -85,18 +90,106 @@ def test_uploads_are_submitted_by_their_ids(
     assert batch["files_uploaded"] == 1
 
 
-def test_everything_that_can_be_said_is_kept(api: APIClient, asked: dict[str, Any]) -> None:
+def test_everything_that_can_be_said_is_kept(api: APIClient, asked: dict[str, Any], destination: Destination) -> None:
     more = {
         "method": "c-store",
         "options": {"associations": 2},
-        "verify": "none",
+        "verify": "content:15%",
+        "commitment": True,
+        "rollback": True,
+        "send": True,
         "start": False,
         "send_what_can": True,
     }
+    destination.ask_at.add(a_service())
 
     batch = submit(api, asked | more).json()
 
     assert batch | more == batch
+
+
+def test_what_is_only_asked_about_has_no_method(api: APIClient, asked: dict[str, Any]) -> None:
+    batch = submit(api, asked | {"send": False, "commitment": True, "verify": "content"}).json()
+
+    expected = {"send": False, "method": None, "commitment": True, "verify": "content", "start": True}
+    assert batch | expected == batch
+
+
+def test_a_destination_without_a_method_is_asked_and_not_sent_to(api: APIClient, import_root: Path) -> None:
+    asked = {"destination": a_service().name, "path": str(import_root)}
+
+    refused, accepted = submit(api, asked), submit(api, asked | {"send": False})
+
+    assert (refused.status_code, list(refused.json()["errors"])) == (400, ["destination"])
+    assert accepted.status_code == 202
+    assert accepted.json() | {"send": False, "method": None, "verify": "presence"} == accepted.json()
+
+
+def test_an_archive_that_offers_commitment_is_asked_for_it_unless_told_not_to(
+    api: APIClient, asked: dict[str, Any]
+) -> None:
+    Destination.objects.update(offers_commitment=True)
+
+    by_default, without = submit(api, asked).json(), submit(api, asked | {"commitment": False}).json()
+
+    assert (by_default["method"], by_default["commitment"]) == ("c-store-commitment", True)
+    assert (without["method"], without["commitment"]) == ("c-store", False)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"send": False, "rollback": True}, "rollback"),
+        ({"send": False, "method": "c-store"}, "method"),
+        ({"send": False, "options": {"associations": 1}}, "options"),
+        ({"send": False, "start": False}, "start"),
+        ({"send": False, "send_what_can": True}, "send_what_can"),
+        ({"send": False, "verify": "none"}, "verify"),
+        ({"rollback": True}, "rollback"),
+        ({"method": "c-store-commitment", "commitment": False}, "commitment"),
+        ({"commitment": "yes"}, "commitment"),
+        ({"verify": "content:0%"}, "verify"),
+        ({"verify": "presence:15%"}, "verify"),
+    ],
+    ids=str,
+)
+def test_what_contradicts_itself_or_cannot_be_promised_is_refused_with_the_reason(
+    api: APIClient, asked: dict[str, Any], wrong: dict[str, Any], field: str
+) -> None:
+    refused = submit(api, asked | wrong)
+
+    assert (refused.status_code, list(refused.json()["errors"])) == (400, [field])
+    assert not Batch.objects.exists()
+
+
+def test_a_service_is_not_asked_to_commit(api: APIClient, import_root: Path) -> None:
+    asked = {"destination": a_service().name, "path": str(import_root), "send": False, "commitment": True}
+
+    assert "DICOM destinations only" in str(submit(api, asked).json()["errors"]["commitment"])
+
+
+@pytest.mark.parametrize("other", [{"commitment": True}, {"commitment": False}, {"send": False}], ids=str)
+def test_a_key_covers_all_that_is_asked(api: APIClient, asked: dict[str, Any], other: dict[str, Any]) -> None:
+    submit(api, asked, **{"Idempotency-Key": "k1"})
+
+    refused = submit(api, asked | other, **{"Idempotency-Key": "k1"})
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "idempotency_key_reused")
+
+
+@pytest.mark.parametrize(
+    ("said", "commitment"), [({}, False), ({"commitment": "true"}, True), ({"commitment": "null"}, False)], ids=str
+)
+def test_a_form_says_it_in_texts(api: APIClient, asked: dict[str, Any], said: dict[str, str], commitment: bool) -> None:
+    batch = api.post(BATCHES, asked | said, format="multipart").json()
+
+    assert batch | {"commitment": commitment, "send": True, "start": True, "rollback": False} == batch
+
+
+def test_a_form_may_only_ask(api: APIClient, asked: dict[str, Any]) -> None:
+    batch = api.post(BATCHES, asked | {"send": "false"}, format="multipart").json()
+
+    assert (batch["send"], batch["method"]) == (False, None)
 
 
 @pytest.mark.parametrize(

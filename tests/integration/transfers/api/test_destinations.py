@@ -8,9 +8,14 @@ import pytest
 from rest_framework.test import APIClient
 
 from tests.commands import destination_for
-from tests.fakes.fixtures import MakeArchive
+from tests.fakes.fixtures import MakeArchive, MakeWeb
+from tests.fakes.script import Script
+from tests.fakes.web import Reply
+from tests.fakes.web_archives import always, orthanc
+from tests.manifests import entry
 from transfers.methods import METHODS
 from transfers.models import Destination
+from transfers.passwords import encrypt_password
 
 pytestmark = pytest.mark.django_db
 
@@ -29,11 +34,53 @@ def test_a_destination_is_shown_without_its_secrets(api: APIClient, destination:
         "calling_ae_title": "TALLYMAN",
         "tls": True,
         "verify": "presence",
-        "methods": ["c-store"],
+        "methods": ["c-store", "c-store-commitment"],
+        "address": "127.0.0.1:104 ARCHIVE",
+        "service_url": "",
+        "username": "",
+        "has_password": False,
+        "ask_at": [],
+        "offers_commitment": False,
+        "commitment_timeout_seconds": 3600.0,
+        "reverify_after_days": [],
+        "can_roll_back": False,
     }
     assert shown | expected == shown
     assert "secret" not in str(shown)
     assert api.get(shown["url"]).json() == shown
+
+
+def test_a_service_over_http_is_shown_without_its_password(api: APIClient, destination: Destination) -> None:
+    service = Destination.objects.create(
+        name="rest",
+        kind="orthanc",
+        url="https://pacs.example/orthanc",
+        username="tally",
+        password_encrypted=encrypt_password("hunter2"),
+        verify="content:15%",
+        reverify_after_days="7, 1",
+    )
+    destination.ask_at.add(service)
+
+    shown = api.get(f"{DESTINATIONS}rest/").json()
+
+    expected = {
+        "kind": "orthanc",
+        "address": "https://pacs.example/orthanc",
+        "service_url": "https://pacs.example/orthanc",
+        "username": "tally",
+        "has_password": True,
+        "calling_ae_title": "",
+        "verify": "content:15%",
+        "reverify_after_days": [1, 7],
+        "methods": [],
+        "can_roll_back": True,
+    }
+    assert shown | expected == shown
+    assert "hunter2" not in str(shown)
+    assert service.password_encrypted not in str(shown)
+    dicom_side = api.get(f"{DESTINATIONS}archive/").json()
+    assert (dicom_side["ask_at"], dicom_side["can_roll_back"]) == (["rest"], True)
 
 
 def test_destinations_are_listed(api: APIClient, destination: Destination) -> None:
@@ -64,6 +111,30 @@ def test_the_connection_to_a_destination_is_tested(api: APIClient, archive: Make
     assert found["text"][0].startswith("C-ECHO answered with success")
 
 
+def test_every_side_of_the_archive_is_tested(api: APIClient, archive: MakeArchive, web: MakeWeb) -> None:
+    destination = destination_for(archive(Script(without_sop_classes=["1.2.840.10008.1.20.1"])))
+    destination.ask_at.add(
+        Destination.objects.create(name="rest", kind="orthanc", url=web(orthanc([entry(1)])).url),
+        Destination.objects.create(name="shut", kind="dicomweb", url=web(always(Reply(401))).url),
+    )
+
+    found = api.post(f"{DESTINATIONS}{destination.name}/check/").json()
+
+    expected = {
+        "is_ok": True,
+        "all_ok": False,
+        "can_be_read_back": True,
+        "can_be_asked_to_commit": False,
+        "tells_changes": None,
+    }
+    assert found | expected == found
+    rest, shut = found["ask_at"]
+    assert rest | {"destination": "rest", "is_ok": True, "can_be_asked_to_commit": None} == rest
+    assert shut | {"destination": "shut", "is_ok": False, "error_code": "credentials_refused"} == shut
+    (shut_out,) = (line for line in found["text"] if line.startswith("shut: "))
+    assert "Check user name and password" in shut_out
+
+
 def test_a_destination_that_does_not_answer_is_no_error_of_ours(api: APIClient, destination: Destination) -> None:
     Destination.objects.update(port=1)
 
@@ -76,9 +147,10 @@ def test_a_destination_that_does_not_answer_is_no_error_of_ours(api: APIClient, 
 def test_each_method_says_what_it_takes_and_what_it_proves_at_best(api: APIClient) -> None:
     page: dict[str, Any] = api.get("/api/v1/methods/").json()
 
-    (c_store,) = page["results"]
+    c_store, with_commitment = page["results"]
     assert [each["key"] for each in page["results"]] == list(METHODS)
     assert c_store | {"kinds": ["dicom"], "destination_may_trust_stable_study": False} == c_store
+    assert (c_store["asks_commitment"], with_commitment["asks_commitment"]) == (False, True)
     assert c_store["options"] == [
         {
             "name": "associations",
@@ -87,10 +159,20 @@ def test_each_method_says_what_it_takes_and_what_it_proves_at_best(api: APIClien
             "maximum": 32,
         }
     ]
-    best = {(each["verify"], each["acknowledgement_means_stored"]): each for each in c_store["best"]}
-    assert {key: (each["verdict"], each["proof"]) for key, each in best.items()} == {
+    assert best_of(c_store) == {
         ("none", False): ("unverifiable", None),
         ("none", True): ("committed", "acknowledged"),
         ("presence", False): ("committed", "present"),
         ("presence", True): ("committed", "present"),
+        ("content", False): ("committed", "identical"),
+        ("content", True): ("committed", "identical"),
+    }
+    assert best_of(with_commitment)["none", False] == ("committed", "committed")
+
+
+def best_of(method: dict[str, Any]) -> dict[tuple[str, bool], tuple[str, str | None]]:
+    """Verdict and proof by how it is verified, and whether the destination's acknowledgement is trusted."""
+    return {
+        (each["verify"], each["acknowledgement_means_stored"]): (each["verdict"], each["proof"])
+        for each in method["best"]
     }

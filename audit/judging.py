@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence, Set
+from typing import Any, NamedTuple
 
+from django.db import connection
+
+from audit.chain_facts import ChainFacts
 from audit.chunks import chunks
 from audit.judgements import (
-    Fact,
     Ground,
     InstanceJudgement,
     InstanceVerdict,
@@ -17,7 +20,7 @@ from audit.judgements import (
     StudyVerdict,
     WasThereBefore,
 )
-from audit.models import Audit, Evidence, InstanceAudit
+from audit.models import Audit
 from audit.observations import MEANING, EvidenceKind, Family
 from audit.plain_words import what_was_said
 from audit.precedents import among, known_content
@@ -25,24 +28,24 @@ from audit.reasons import StudyFindings, reason_of
 from audit.verdicts import judge_instance, judge_study, weakest_proof, while_open
 
 
+class _Instance(NamedTuple):
+    """Which row, of which instance."""
+
+    pk: int
+    sop_instance_uid: str
+
+
+_Judged = Mapping[InstanceJudgement, Sequence[_Instance]]
+"""Every instance under its judgement."""
+
+
 def judgements_of(audit: Audit, uids: Collection[str] | None = None) -> dict[str, InstanceJudgement]:
     """What the evidence of the whole chain says of each instance, by SOP Instance UID; of a few, where `uids` says so.
 
     A few are as many as fit into one question to the database (`audit.chunks`).
     """
-    facts = _facts_by_uid(audit.chain(), uids)
-    known = known_content(audit, uids)
-    policy = Policy(audit.acknowledgement_means_stored, audit.same_uid_means_same_content)
-    return {
-        uid: judge_instance(
-            frozenset(facts[uid]),
-            policy,
-            WasThereBefore(was_there),
-            known=known.get(uid, KnownContent.NOTHING),
-            is_inquiry=audit.is_inquiry,
-        )
-        for uid, was_there in among(audit.instances.all(), uids).values_list("sop_instance_uid", "was_there_before")
-    }
+    judged = _judge(audit, ChainFacts(audit.chain(), uids), uids)
+    return {instance.sop_instance_uid: judgement for judgement, found in judged.items() for instance in found}
 
 
 def live_judgements_of(audit: Audit, uids: Collection[str] | None = None) -> dict[str, InstanceJudgement]:
@@ -52,48 +55,48 @@ def live_judgements_of(audit: Audit, uids: Collection[str] | None = None) -> dic
 
 def judge_audit(audit: Audit) -> None:
     """Write every instance's verdict, and set (not save) the audit's verdict, proof and reason."""
-    judgements = judgements_of(audit)
-    _write_judgements(audit, judgements)
-    _set_verdict(audit, judgements)
+    facts = ChainFacts(audit.chain())
+    judged = _judge(audit, facts)
+    _write_judgements(audit, judged)
+    _set_verdict(audit, judged, facts.kinds)
 
 
-def _facts_by_uid(audits: Iterable[Audit], of_uids: Collection[str] | None) -> defaultdict[str, set[Fact]]:
-    facts: defaultdict[str, set[Fact]] = defaultdict(set)
-    known: dict[tuple[str, int], Fact] = {}
-    for audit in audits:
-        instances = among(audit.instances.all(), of_uids)
-        uids = dict(instances.values_list("id", "sop_instance_uid"))
-        rows = Evidence.objects.filter(instance__audit=audit)
-        if of_uids is not None:
-            rows = Evidence.objects.filter(instance__in=list(uids))
-        evidence = rows.values_list("instance_id", "kind", "round")
-        for instance_id, kind, of_round in evidence.iterator(chunk_size=10_000):
-            fact = known.get((kind, of_round))
-            if fact is None:
-                fact = known[kind, of_round] = Fact(EvidenceKind(kind), of_round)
-            facts[uids[instance_id]].add(fact)
-    return facts
+def _judge(audit: Audit, facts: ChainFacts, uids: Collection[str] | None = None) -> _Judged:
+    """Each different case is judged once, however many instances are like it."""
+    known = known_content(audit, uids)
+    policy = Policy(audit.acknowledgement_means_stored, audit.same_uid_means_same_content)
+    cases: defaultdict[tuple[int, str, KnownContent], list[_Instance]] = defaultdict(list)
+    rows = among(audit.instances.all(), uids).values_list("id", "sop_instance_uid", "was_there_before")
+    for pk, uid, was_there in rows.iterator(chunk_size=10_000):
+        case = facts.bits_of(uid), was_there, known.get(uid, KnownContent.NOTHING)
+        cases[case].append(_Instance(pk, uid))
+    judged: defaultdict[InstanceJudgement, list[_Instance]] = defaultdict(list)
+    for (bits, was_there, content), instances in cases.items():
+        judgement = judge_instance(
+            facts.facts(bits), policy, WasThereBefore(was_there), known=content, is_inquiry=audit.is_inquiry
+        )
+        judged[judgement] += instances
+    return judged
 
 
-def _write_judgements(audit: Audit, judgements: Mapping[str, InstanceJudgement]) -> None:
-    """One statement for each different judgement and chunk, not one an instance."""
-    rows_by_judgement: defaultdict[InstanceJudgement, list[int]] = defaultdict(list)
-    for pk, uid in audit.instances.values_list("id", "sop_instance_uid"):
-        rows_by_judgement[judgements[uid]].append(pk)
-    for judgement, pks in rows_by_judgement.items():
-        for chunk in chunks(pks):
-            InstanceAudit.objects.filter(pk__in=chunk).update(
-                verdict=judgement.verdict, ground=judgement.ground, is_contradiction=judgement.is_contradiction
-            )
+def _write_judgements(audit: Audit, judged: _Judged) -> None:
+    """The commonest judgement into all rows, then the others over it: few statements, however many instances."""
+    commonest_first = sorted(judged.items(), key=lambda each: len(each[1]), reverse=True)
+    for number, (judgement, instances) in enumerate(commonest_first):
+        columns = {name: getattr(judgement, name) for name in ("verdict", "ground", "is_contradiction")}
+        if not number:
+            audit.instances.update(**columns)
+            continue
+        for chunk in chunks(instances):
+            audit.instances.filter(pk__in=[instance.pk for instance in chunk]).update(**columns)
 
 
-def _set_verdict(audit: Audit, judgements: Mapping[str, InstanceJudgement]) -> None:
-    grounds: Counter[tuple[InstanceVerdict, Ground]] = Counter(
-        (judgement.verdict, judgement.ground) for judgement in judgements.values()
-    )
+def _set_verdict(audit: Audit, judged: _Judged, kinds: Set[EvidenceKind]) -> None:
+    grounds: Counter[tuple[InstanceVerdict, Ground]] = Counter()
     verdicts: Counter[InstanceVerdict] = Counter()
-    for (verdict, _), count in grounds.items():
-        verdicts[verdict] += count
+    for judgement, instances in judged.items():
+        grounds[judgement.verdict, judgement.ground] += len(instances)
+        verdicts[judgement.verdict] += len(instances)
     audit.verdict = judge_study(verdicts)
     confirmed = [ground for verdict, ground in grounds if verdict is InstanceVerdict.CONFIRMED]
     audit.proof = weakest_proof(confirmed) if audit.verdict == StudyVerdict.COMMITTED else ""
@@ -101,9 +104,9 @@ def _set_verdict(audit: Audit, judgements: Mapping[str, InstanceJudgement]) -> N
         StudyVerdict(audit.verdict),
         StudyFindings(
             grounds=grounds,
-            contradictions=sum(judgement.is_contradiction for judgement in judgements.values()),
-            explanations=_explanations(audit),
-            was_asked=_was_asked(audit),
+            contradictions=sum(len(found) for judgement, found in judged.items() if judgement.is_contradiction),
+            explanations=_explanations(audit) if not kinds.isdisjoint(_EXPLAINED) else {},
+            was_asked=not kinds.isdisjoint(_ASKED),
             files_left_out=audit.files_left_out,
             was_committed_at=_was_committed_at(audit),
         ),
@@ -117,11 +120,7 @@ def _was_committed_at(audit: Audit) -> str:
 
 
 _PROVING = {Family.COMMITMENT, Family.PRESENCE, Family.CONTENT}
-_ASKED = [kind for kind, (families, _) in MEANING.items() if _PROVING & set(families)]
-
-
-def _was_asked(audit: Audit) -> bool:
-    return Evidence.objects.filter(instance__audit__in=audit.chain(), kind__in=_ASKED).exists()
+_ASKED = frozenset(kind for kind, (families, _) in MEANING.items() if _PROVING & set(families))
 
 
 HELD_BACK = "held_back"
@@ -138,19 +137,26 @@ _EXPLAINED = (
 
 def _explanations(audit: Audit) -> dict[EvidenceKind, Counter[str]]:
     """What was said, and how often, with the newest round of each kind that calls for an explanation."""
-    newest: dict[tuple[int, str], tuple[int, str]] = {}
-    rows = Evidence.objects.filter(instance__audit=audit, kind__in=_EXPLAINED).values_list(
-        "instance_id", "kind", "round", "detail"
-    )
-    for instance_id, kind, of_round, detail in rows.iterator(chunk_size=2_000):
-        key = (instance_id, kind)
-        if key not in newest or newest[key][0] <= of_round:
-            newest[key] = (of_round, _explanation(detail))
+    newest: dict[tuple[int, str], tuple[int, int, str]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_DETAILS, [audit.pk, *_EXPLAINED])
+        while rows := cursor.fetchmany(10_000):
+            for instance_id, kind, of_round, pk, detail in rows:
+                said = of_round, pk, detail
+                if newest.setdefault((instance_id, kind), said) < said:
+                    newest[instance_id, kind] = said
     explanations: dict[EvidenceKind, Counter[str]] = {kind: Counter() for kind in _EXPLAINED}
-    for (_, kind), (_, text) in newest.items():
-        if text:
-            explanations[EvidenceKind(kind)][text] += 1
+    for (kind, detail), count in Counter((kind, said[2]) for (_, kind), said in newest.items()).items():
+        if text := _explanation(json.loads(detail)):
+            explanations[EvidenceKind(kind)][text] += count
     return explanations
+
+
+_DETAILS = f"""
+    SELECT evidence.instance_id, evidence.kind, evidence.round, evidence.id, CAST(evidence.detail AS text)
+    FROM audit_instanceaudit instance JOIN audit_evidence evidence ON evidence.instance_id = instance.id
+    WHERE instance.audit_id = %s AND evidence.kind IN ({", ".join(["%s"] * len(_EXPLAINED))})
+"""  # noqa: S608  only placeholders are put in
 
 
 def _explanation(detail: Mapping[str, Any]) -> str:

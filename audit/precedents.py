@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from functools import cache
+from typing import Any
 
+from django.db import connection
 from django.db.models import QuerySet
 
-from audit.chunks import CHUNK_ROWS, chunks
 from audit.judgements import Ground, InstanceVerdict, KnownContent, WasThereBefore
 from audit.models import Audit, InstanceAudit
 
@@ -22,46 +24,72 @@ def known_content(audit: Audit, uids: Collection[str] | None = None) -> dict[str
     Other content that was ever sent there under the same UID stands against everything but a read-back: which of the
     two the destination kept is not known, and the order in which two transfers sent is not either.
     """
-    own = dict(among(audit.instances.exclude(sha256=""), uids).values_list("sop_instance_uid", "sha256"))
-    chain = [each.pk for each in audit.chain()]
     known: dict[str, KnownContent] = {}
-    for chunk in chunks(list(own)):
-        others = (
-            InstanceAudit.objects.filter(
-                sop_instance_uid__in=chunk,
-                audit__destination_public_id=audit.destination_public_id,
-                audit__destination_address=audit.destination_address,
-            )
-            .exclude(sha256="")
-            .exclude(audit__in=chain)
-            .select_related("audit")
-            .order_by("audit_id")
-        )
-        for other in others.iterator(chunk_size=CHUNK_ROWS):
-            uid = other.sop_instance_uid
-            known[uid] = _weigh(known.get(uid, KnownContent.NOTHING), other, own[uid])
+    for uid, *precedent in _precedents(audit, uids):
+        tells = _tells(*precedent)
+        if tells is not None and known.get(uid) is not KnownContent.OTHER:
+            known[uid] = tells
     return known
 
 
-def _weigh(known: KnownContent, other: InstanceAudit, sha256: str) -> KnownContent:
-    if known is KnownContent.OTHER or other.sha256 != sha256:
-        return KnownContent.OTHER
-    if other.verdict == InstanceVerdict.REFUTED:
-        return KnownContent.NOTHING
-    return KnownContent.SAME if _proves_content(other) else known
+def _precedents(audit: Audit, uids: Collection[str] | None) -> Iterator[tuple[Any, ...]]:
+    """Each SOP Instance UID with what `_tells` asks for, of the oldest audit first, and of any study."""
+    chain = [each.pk for each in audit.chain()]
+    with connection.cursor() as cursor:
+        cursor.execute(_question(len(chain), None if uids is None else len(uids)), [audit.pk, *chain, *(uids or ())])
+        while rows := cursor.fetchmany(10_000):
+            yield from rows
 
 
-def _proves_content(instance: InstanceAudit) -> bool:
-    """Whether an earlier verdict shows that the destination holds exactly the bytes of that digest.
+def _question(audits: int, uids: int | None) -> str:
+    """CROSS JOIN makes SQLite begin with the audit's own rows; to PostgreSQL it is an inner join as any other."""
+    among_uids = "" if uids is None else f"AND own.sop_instance_uid IN ({_places(uids)})"
+    return f"""
+        SELECT own.sop_instance_uid, other.sha256 = own.sha256, other.verdict, other.ground, other.was_there_before,
+               its.same_uid_means_same_content
+        FROM audit_audit asking
+        CROSS JOIN audit_instanceaudit own
+        CROSS JOIN audit_instanceaudit other
+        CROSS JOIN audit_audit its
+        WHERE asking.id = %s AND own.audit_id = asking.id AND own.sha256 <> ''
+          AND other.sop_instance_uid = own.sop_instance_uid AND other.sha256 <> ''
+          AND its.id = other.audit_id AND its.id NOT IN ({_places(audits)})
+          AND its.destination_public_id = asking.destination_public_id
+          AND its.destination_address = asking.destination_address {among_uids}
+        ORDER BY other.audit_id
+    """  # noqa: S608  only placeholders are put in
 
-    Not on an acknowledgement alone, and not where something of unknown content may have been there before.
+
+def _places(count: int) -> str:
+    return ", ".join(["%s"] * count)
+
+
+@cache
+def _tells(
+    is_same: bool,
+    verdict: str,
+    ground: str,
+    was_there_before: str,
+    same_uid_means_same_content: bool,
+) -> KnownContent | None:
+    """What one transfer of an instance tells beside what is known: None where it changes nothing.
+
+    `is_same`: its data set had the same digest.
     """
-    if instance.verdict != InstanceVerdict.CONFIRMED:
-        return False
-    if instance.ground in {Ground.IDENTICAL, Ground.EQUIVALENT}:
-        return True
-    if instance.ground not in {Ground.PRESENT, Ground.COMMITTED}:
-        return False
-    return instance.was_there_before == WasThereBefore.NO or (
-        instance.was_there_before == WasThereBefore.YES and not instance.audit.same_uid_means_same_content
+    if not is_same:
+        return KnownContent.OTHER
+    if verdict == InstanceVerdict.REFUTED:
+        return KnownContent.NOTHING
+    if verdict != InstanceVerdict.CONFIRMED:
+        return None
+    is_proved = ground in {Ground.IDENTICAL, Ground.EQUIVALENT} or (
+        ground in {Ground.PRESENT, Ground.COMMITTED} and _is_ours(was_there_before, same_uid_means_same_content)
+    )
+    return KnownContent.SAME if is_proved else None
+
+
+def _is_ours(was_there_before: str, same_uid_means_same_content: bool) -> bool:
+    """Whether what is listed is what was sent: not where something of unknown content may have been there before."""
+    return was_there_before == WasThereBefore.NO or (
+        was_there_before == WasThereBefore.YES and not same_uid_means_same_content
     )

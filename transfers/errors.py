@@ -23,6 +23,7 @@ TransferError
 ├── ReportNotUnderstood
 ├── ListenerNotStarted
 ├── RetrievalFailed
+│   ├── RetrievalFailedForNow
 │   └── RetrievalRefused        RetrievalEndless     InstanceNotFound     InstanceTooLarge     NoDataSet
 ├── SpoolFailed
 └── TransferStopped
@@ -189,6 +190,12 @@ class RetrievalFailed(TransferError):
 
     code = "retrieval_failed"
     retriable = True
+
+
+class RetrievalFailedForNow(RetrievalFailed):
+    """The destination lacks the resources to hand over the instance now (PS3.4 C.4.3.1.4). Ask again later."""
+
+    code = "retrieval_failed_for_now"
 
 
 class RetrievalRefused(RetrievalFailed):

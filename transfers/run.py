@@ -9,6 +9,7 @@ from threading import Event
 from typing import NamedTuple
 
 from audit.entries import ManifestEntry
+from audit.judgements import WasThereBefore
 from audit.ledger import Ledger
 from audit.observations import Occurrence
 from transfers import queue
@@ -92,6 +93,7 @@ class Run:
             # Where nothing was ever sent the destination is asked once: patience would bring nothing to light.
             retry_seconds=destination.probe_retry_seconds if self.may_have_sent else 0,
             may_settle=uids_begun(self.transfer.audit),
+            wants_sop_class=not (self.transfer.sends and self._was_empty),
             stop=stop,
         )
 
@@ -99,6 +101,12 @@ class Run:
     def may_have_sent(self) -> bool:
         """Whether there is anything to ask about: something was sent, or nothing was ever to be sent by this run."""
         return not self.transfer.sends or self.transfer.attempts.exists()
+
+    @property
+    def _was_empty(self) -> bool:
+        """Whether it is known that the destination held none of it before this transfer."""
+        rows = self.transfer.audit.instances
+        return rows.exists() and not rows.exclude(was_there_before=WasThereBefore.NO).exists()
 
     def record(self, occurrence: Occurrence) -> None:
         queue.record_event(self.transfer, occurrence.name, occurrence.at, **occurrence.detail)

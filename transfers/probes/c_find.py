@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from transfers.endpoints import DicomEndpoint
 from transfers.errors import (
@@ -31,7 +32,7 @@ class CFindProbe(PresenceProbe):
     def line(self, context: ProbeContext, bounds: ListBounds) -> Iterator[FindLine]:
         assert isinstance(context.endpoint, DicomEndpoint), "C-FIND is for DICOM destinations"
         with interruption_by(context.stop) as interruption:
-            yield FindLine(context.endpoint, bounds, interruption)
+            yield FindLine(context.endpoint, bounds, interruption, wants_sop_class=context.wants_sop_class)
 
 
 class FindLine:
@@ -42,10 +43,18 @@ class FindLine:
     lost = "association_lost"
     service = "Study Root FIND"
 
-    def __init__(self, endpoint: DicomEndpoint, bounds: ListBounds, interruption: Interruption) -> None:
+    def __init__(
+        self,
+        endpoint: DicomEndpoint,
+        bounds: ListBounds,
+        interruption: Interruption,
+        *,
+        wants_sop_class: bool = True,
+    ) -> None:
         self._endpoint = endpoint
         self._bounds = bounds
         self._interruption = interruption
+        self._wants_sop_class = wants_sop_class
         self._association: Association | None = None
 
     def open(self) -> None:
@@ -59,6 +68,7 @@ class FindLine:
 
     def ask(self, query: Query) -> Iterator[Row]:
         assert self._association is not None, "it is not open"
+        query = replace(query, wants_sop_class=self._wants_sop_class)
         return find(self._association, query, self._bounds)
 
     def ask_for_copies(self, sop_instance_uids: Sequence[str]) -> Iterator[Row]:  # noqa: ARG002 it does not tell

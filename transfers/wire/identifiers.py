@@ -59,6 +59,8 @@ class Query:
     sop_instance_uid: str = ""
     """Empty: every instance of the series."""
     level: Level = Level.IMAGE
+    wants_sop_class: bool = True
+    """Whether each answer is to name the SOP class: an archive may have to open every file for that."""
 
 
 class Row(NamedTuple):
@@ -121,7 +123,8 @@ def _elements_wanted(wanted: Wanted) -> Iterator[tuple[int, bytes, str]]:
 
 
 def _elements_at_image(query: Query) -> Iterator[tuple[int, bytes, str]]:
-    yield _SOP_CLASS_UID, b"UI", ""
+    if query.wants_sop_class:
+        yield _SOP_CLASS_UID, b"UI", ""
     yield _SOP_INSTANCE_UID, b"UI", query.sop_instance_uid
     yield _QUERY_RETRIEVE_LEVEL, b"CS", query.level
     yield _STUDY_INSTANCE_UID, b"UI", query.study_instance_uid

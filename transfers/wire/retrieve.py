@@ -17,6 +17,7 @@ from transfers.errors import (
     NoPresentationContext,
     RetrievalEndless,
     RetrievalFailed,
+    RetrievalFailedForNow,
     RetrievalRefused,
     UnexpectedAnswer,
 )
@@ -36,6 +37,7 @@ _MOST_PENDING = 10_000
 _SUCCESS = 0x0000
 _PENDING = frozenset({0xFF00, 0xFF01})
 _NOT_AUTHORISED = 0x0124
+_OUT_OF_RESOURCES = frozenset({0xA701, 0xA702})
 _NEVER_PASSES = frozenset({0x0122, 0x0124, 0x0211, 0x0212, 0xA900})
 """Statuses that mean the same tomorrow: SOP class not supported, not authorised, question not understood."""
 
@@ -121,6 +123,12 @@ class Retrieval:
                 yield received
         association.stream_data_sets(None)
 
+    @staticmethod
+    def _kind_of(code: int) -> type[RetrievalFailed]:
+        if code in _NEVER_PASSES:
+            return RetrievalRefused
+        return RetrievalFailedForNow if code in _OUT_OF_RESOURCES else RetrievalFailed
+
     def why_missing(self) -> RetrievalFailed:
         """Why an instance did not come that was asked for, once all has been read."""
         assert self._final is not None, "asked before the retrieval has ended"
@@ -128,8 +136,7 @@ class Retrieval:
         if code == _SUCCESS and not failed:
             return InstanceNotFound()
         _, meaning = QR_GET_SERVICE_CLASS_STATUS.get(code, ("", "a status that no table of DICOM lists"))
-        error = RetrievalRefused if code in _NEVER_PASSES else RetrievalFailed
-        return error(
+        return self._kind_of(code)(
             f"The destination did not hand over the instance: it ended with status 0x{code:04X}"
             + (f" ({meaning})" if meaning else "")
             + (f" and {failed} failed" if failed else "")

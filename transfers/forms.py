@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -11,13 +11,19 @@ from audit.judgements import Ground, InstanceVerdict, StudyVerdict
 from audit.last_findings import Question
 from audit.models import choices_of
 from audit.plain_words import KIND_WORDS
+from transfers.feasibility import NotFeasible, Wish, plan_of
 from transfers.instance_listing import InstanceFilters, Series
 from transfers.listing import Show, TransferFilters
-from transfers.models import Destination
+from transfers.models import Destination, Transfer
 from transfers.states import State
+from transfers.verification import ALL, Level, Verification
 from transfers.wording import STATE_WORDS, VERDICT_WORDS, count_text
 
 TEXT_LENGTH = 64
+_ASKING = {
+    Level.PRESENCE: ("Presence", "Its list of instances."),
+    Level.CONTENT: ("Content", "Each instance is read back and compared, too."),
+}
 
 
 class _DateInput(forms.DateInput):
@@ -137,6 +143,75 @@ class InstanceFilterForm(forms.Form):
         """From 0; the address counts from 1, as people do."""
         text = self.data.get("from", "")
         return max(0, int(text) - 1) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+class VerifyForm(forms.Form):
+    """What to ask about a study, and which destination; nothing is sent. What is not said is as it was before."""
+
+    verify = forms.ChoiceField(required=False, choices=[(level.value, level.value) for level in _ASKING])
+    sample_percent = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=ALL,
+        label="Compare only a sample",
+        help_text="Percent of the instances whose content is compared; empty: all.",
+    )
+    asks_commitment = forms.BooleanField(
+        required=False,
+        label="Ask it to commit, too",
+        help_text="Storage Commitment of DICOM: its report may take a while.",
+    )
+    destination = forms.ModelChoiceField(
+        Destination.objects.all(),
+        required=False,
+        to_field_name="name",
+        empty_label=None,
+        label="Where",
+        help_text="Another one becomes a transfer of its own, that only asks.",
+    )
+
+    def __init__(self, data: Any = None, *, transfer: Transfer) -> None:
+        initial = {"verify": _level_of(transfer), "destination": transfer.destination.name}
+        super().__init__(data, initial=initial, auto_id="again_%s")
+        self._transfer = transfer
+
+    @property
+    def levels(self) -> list[dict[str, Any]]:
+        """As `templates/components/choice.html` wants them."""
+        chosen = self["verify"].value()
+        return [
+            {"value": level.value, "label": label, "help": text, "is_chosen": chosen == level}
+            for level, (label, text) in _ASKING.items()
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or {}
+        if not self.errors:
+            destination = found["destination"] = found.get("destination") or self._transfer.destination
+            found["verify"] = self._verify(found)
+            try:
+                plan_of(
+                    Wish(destination, verify=found["verify"], asks_commitment=found["asks_commitment"], is_inquiry=True)
+                )
+            except NotFeasible as error:
+                self.add_error(error.field if error.field in self.fields else None, str(error))
+        return found
+
+    def _verify(self, found: Mapping[str, Any]) -> str:
+        """As `transfers.verification` spells it. Only what names nothing at all asks as it was asked before."""
+        percent = found.get("sample_percent")
+        if not found.get("verify"):
+            verification = self._transfer.verification
+            return str(verification) if verification.asks else Level.PRESENCE.value
+        level = Level(found["verify"])
+        if percent and level is not Level.CONTENT:
+            self.add_error("sample_percent", "A sample is one of the content: choose to compare it.")
+        return str(Verification(level, percent or ALL)) if level is Level.CONTENT else level.value
+
+
+def _level_of(transfer: Transfer) -> str:
+    level = transfer.verification.level
+    return level.value if level in _ASKING else Level.PRESENCE.value
 
 
 def _called(number: int, series: Series) -> str:

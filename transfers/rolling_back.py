@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 from audit.entries import ManifestEntry
-from audit.judgements import InstanceVerdict, WasThereBefore
+from audit.judgements import InstanceVerdict
 from audit.judging import judgements_of
 from transfers import queue
 from transfers.endpoints import DicomEndpoint
 from transfers.progress import Progress
 from transfers.rollback import deleting_side
 from transfers.run import Run
-from transfers.selection import uids_begun
+from transfers.selection import uids_brought
 from transfers.states import State
 from transfers.wire.removal import Removal, remove_instances
 
@@ -46,10 +46,8 @@ def roll_back(run: Run) -> None:
 
 
 def _brought(run: Run) -> list[ManifestEntry]:
-    begun = uids_begun(run.transfer.audit)
-    rows = run.transfer.audit.instances.filter(was_there_before=WasThereBefore.NO)
-    absent_before = set(rows.values_list("sop_instance_uid", flat=True))
-    return [entry for entry in run.entries if entry.sop_instance_uid in begun & absent_before]
+    brought = uids_brought(run.transfer.audit)
+    return [entry for entry in run.entries if entry.sop_instance_uid in brought]
 
 
 def _error_of(removal: Removal) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from audit.judgements import InstanceVerdict
+from audit.judgements import InstanceVerdict, WasThereBefore
 from audit.models import Audit, Evidence, InstanceAudit
 from audit.observations import EvidenceKind
 from transfers.errors import TransferStopped
@@ -27,6 +27,12 @@ def uids_begun(audit: Audit) -> frozenset[str]:
     """SOP Instance UIDs that any attempt of the chain began to send: their absence has to be earned with patience."""
     rows = Evidence.objects.filter(instance__audit__in=audit.chain(), kind__in=_BEGUN)
     return frozenset(rows.values_list("instance__sop_instance_uid", flat=True).distinct())
+
+
+def uids_brought(audit: Audit) -> frozenset[str]:
+    """What the chain began to send and what was not there before: all that may ever be removed again."""
+    absent_before = audit.instances.filter(was_there_before=WasThereBefore.NO)
+    return uids_begun(audit).intersection(absent_before.values_list("sop_instance_uid", flat=True))
 
 
 def uids_maybe_begun(audit: Audit, *, since: int, earlier: Collection[int]) -> list[str]:

@@ -19,7 +19,8 @@ from transfers.cancelling import record_cancelled
 from transfers.doorbell import ring_worker
 from transfers.methods import METHODS
 from transfers.models import Batch, Destination, Transfer
-from transfers.rollback import check_can_roll_back
+from transfers.rollback import CannotRollBack, check_can_roll_back
+from transfers.selection import uids_brought
 from transfers.states import HELD, RETRIABLE, TERMINAL, Purpose, State
 
 
@@ -57,11 +58,12 @@ def create_transfer(  # noqa: PLR0913  one for each thing that may be asked for
     files_left_out: int = 0,
     worker: str = "",
     batch: Batch | None = None,
+    by: str = "",
 ) -> Transfer:
     """Write a transfer with its audit and a row an instance. With `worker` it is born claimed by that process.
 
     `method` None: nothing will be sent; the destination is only asked about the study. `batch`: it was submitted
-    with that, and runs in the background.
+    with that, and runs in the background. `by`: who asked for it, where neither a batch nor a command did.
     """
     now = timezone.now()
     audit = open_audit(
@@ -92,7 +94,8 @@ def create_transfer(  # noqa: PLR0913  one for each thing that may be asked for
         lease_until=now + queue.LEASE if worker else None,
         created_at=now,
     )
-    queue.record_event(transfer, "created", now, method=method, verify=verify, instances=len(study.entries))
+    asked_for = {"method": method, "verify": verify, "instances": len(study.entries)} | ({"by": by} if by else {})
+    queue.record_event(transfer, "created", now, **asked_for)
     return transfer
 
 
@@ -110,7 +113,13 @@ def _description(study: StudyManifest) -> dict[str, Any]:
 
 
 def inquire_elsewhere(
-    transfer: Transfer, destination: Destination, *, verify: str, asks_commitment: bool = False, worker: str = ""
+    transfer: Transfer,
+    destination: Destination,
+    *,
+    verify: str,
+    asks_commitment: bool = False,
+    worker: str = "",
+    by: str = "",
 ) -> Transfer:
     """Ask another destination about the manifest of an earlier transfer: a transfer of its own, that sends nothing.
 
@@ -137,6 +146,7 @@ def inquire_elsewhere(
         asks_commitment=asks_commitment,
         files_left_out=audit.files_left_out,
         worker=worker,
+        by=by,
     )
     if not worker:
         Transfer.objects.filter(pk=inquiry.pk).update(is_in_background=True)
@@ -230,12 +240,39 @@ def reverify(transfer: Transfer, verify: str, worker: str = "", *, asks_commitme
     _continue(transfer, "reverified", worker, purpose=purpose, verify=verify, asks_commitment=asks_commitment, by=by)
 
 
+class TakenBack(NamedTuple):
+    """What a roll-back would remove."""
+
+    instances: int
+    stays: int
+    """Instances of the study that it would leave: they were there before, or nobody knows, or were never sent."""
+
+
+def preview_roll_back(transfer: Transfer) -> TakenBack:
+    """How much `roll_back` would remove, if it is still there.
+
+    Raises CannotRollBack, with the reason, DestinationMoved where it is another archive now, TransferIsHeld where
+    another process works on it or it was never begun.
+    """
+    check_can_roll_back(transfer.destination)
+    if transfer.audit.destination_address != transfer.destination.address:
+        raise DestinationMoved(_text_of(DestinationMoved))
+    if State(transfer.state) not in RETRIABLE | {State.AWAITING_COMMITMENT}:
+        raise queue.TransferIsHeld
+    brought = len(uids_brought(transfer.audit))
+    if not brought:
+        raise CannotRollBack("Nothing that this transfer brought there may be removed: it brought nothing there.")
+    return TakenBack(brought, transfer.instances - brought)
+
+
 def roll_back(transfer: Transfer, by: str = "", worker: str = "") -> None:
     """Remove from the destination again what this transfer brought there, and nothing else.
 
     Raises CannotRollBack, with the reason, DestinationMoved where it is another archive now, TransferIsHeld where
     another process works on it.
     """
+    if transfer.method is None:
+        raise CannotRollBack("This transfer sent nothing: there is nothing of it that could be removed.")
     check_can_roll_back(transfer.destination)
     verify = transfer.verify if transfer.verification.asks else "presence"
     _continue(transfer, "roll_back_asked", worker, purpose=Purpose.ROLL_BACK, verify=verify, by=by)

@@ -8,7 +8,7 @@ from typing import Any
 from transfers.ceilings import ceiling
 from transfers.methods import METHODS
 from transfers.models import Transfer
-from transfers.wording import method_text
+from transfers.wording import duration_text, method_text
 
 
 def settings_of(transfer: Transfer) -> list[dict[str, Any]]:
@@ -18,7 +18,8 @@ def settings_of(transfer: Transfer) -> list[dict[str, Any]]:
 
 def proves_of(transfer: Transfer) -> list[dict[str, str]]:
     """As `templates/transfers/_proves.html` wants them."""
-    best = ceiling(transfer.method, transfer.destination.policy, transfer.verify)
+    policy, commits = transfer.destination.policy, transfer.asks_commitment
+    best = ceiling(transfer.method, policy, transfer.verify, asks_commitment=commits)
     method = METHODS.get(transfer.method or "")
     may_trust = method is not None and method.destination_may_trust_stable_study
     on_its_word = transfer.audit.acknowledgement_means_stored
@@ -52,6 +53,11 @@ def _settings(transfer: Transfer) -> Iterator[dict[str, Any]]:
     yield _text("Associations", str(transfer.options.get("associations") or destination.associations))
     settles = f", after up to {destination.presence_settle_seconds:g} s to settle"
     yield _text("Verify", transfer.verify + (settles if transfer.verify != "none" else ""))
+    if transfer.asks_commitment:
+        patience = transfer.options.get("commitment_timeout_seconds") or destination.commitment_timeout_seconds
+        yield _text("Storage commitment", f"asked for; the report may take {duration_text(patience)}")
+    if transfer.method:
+        yield _text("All or nothing", "yes" if transfer.rolls_back else "no")
     yield _text("TLS", f"{destination.tls_minimum_version} or newer" if destination.tls_enabled else "no")
     timeouts = destination.timeouts
     yield _text(
@@ -61,8 +67,14 @@ def _settings(transfer: Transfer) -> Iterator[dict[str, Any]]:
     )
     yield _text("Send what can be sent", "yes" if transfer.send_what_can else "no")
     yield _text("Same UID means same content", "yes" if audit.same_uid_means_same_content else "no")
-    by = transfer.batch.created_by.get_username() if transfer.batch else "the command line"
-    yield _text("Submitted by", by)
+    yield _text("Submitted by", _by(transfer))
+
+
+def _by(transfer: Transfer) -> str:
+    if transfer.batch:
+        return str(transfer.batch.created_by.get_username())
+    created = transfer.events.filter(name="created").first()
+    return (created.detail.get("by") if created else "") or "the command line"
 
 
 def _text(term: str, text: str) -> dict[str, Any]:

@@ -98,6 +98,8 @@ def _content_finished(detail: Detail) -> Told:
 
 def _stable_study_fired(detail: Detail) -> Told:
     stored, of = int(detail.get("stored") or 0), int(detail.get("of") or 0)
+    if detail.get("stored") is None:
+        return Told(f"StableStudy fired; how many of {of:,} were there is not known", tone="warning")
     if detail.get("complete"):
         return Told(f"StableStudy fired at the destination with all of {count_text(of, 'instance')}")
     who = "Whoever relied on it has a partial study"
@@ -111,7 +113,7 @@ def _commitment_report(detail: Detail) -> Told:
     return Told(text, f"{failed:,} not" if failed else "", "success" if committed == asked else "warning")
 
 
-_ORPHANED: Mapping[str, str] = {
+ORPHAN_WORDS: Mapping[str, str] = {
     "wrong_ae_title": "It came from another AE title than the one that was asked",
     "foreign_instances": "It names instances that were not asked about",
     "repeated": "It says again what an earlier one said",
@@ -156,7 +158,7 @@ TELLERS: Mapping[str, Callable[[Detail], Told]] = {
     "commitment_not_asked": _fault("The destination could not be asked to commit"),
     "commitment_report": _commitment_report,
     "commitment_report_orphaned": lambda detail: Told(
-        "A report of storage commitment was not used", _ORPHANED.get(str(detail.get("because")), ""), "warning"
+        "A report of storage commitment was not used", ORPHAN_WORDS.get(str(detail.get("because")), ""), "warning"
     ),
     "commitment_overdue": lambda detail: Told(
         f"No report came in time about {count_text(int(detail.get('asked', 0)), 'instance')}",

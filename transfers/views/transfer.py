@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -11,15 +12,28 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from transfers import services
+from transfers.feasibility import NotFeasible
+from transfers.forms import VerifyForm
 from transfers.models import Transfer
 from transfers.permissions import may_operate
 from transfers.queue import TransferIsHeld
+from transfers.rollback import CannotRollBack
+from transfers.views.transfer_actions import roll_back_context
 from transfers.views.transfer_context import FRAGMENTS, fragment_context, instances_context, page_context
 
 Act = Callable[[Transfer, str], None]
+_BUSY = "A process works on this transfer just now: look again in a moment."
+NOT_OFFERED = "This destination is not set to offer Storage Commitment: change that in its settings, if it does."
+_REFUSALS = (
+    services.NothingToRetry,
+    services.NothingToCancel,
+    services.DestinationMoved,
+    CannotRollBack,
+    NotFeasible,
+)
 
 
 @require_GET
@@ -59,24 +73,87 @@ def retry(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
 @require_POST
 def verify(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    done = "The destination will be asked again; nothing is sent."
-    return _act(request, public_id, lambda transfer, _by: services.reverify(transfer, "presence"), done)
+    """Here, or at another destination: that becomes a transfer of its own."""
+    _check_may_operate(request)
+    transfer = _transfer(public_id)
+    form = VerifyForm(request.POST, transfer=transfer)
+    if not form.is_valid():
+        return _refuse(request, transfer, " ".join(str(text) for texts in form.errors.values() for text in texts))
+    asked = form.cleaned_data
+    if asked["destination"] != transfer.destination:
+        return _verify_elsewhere(request, transfer, asked)
+
+    def act(transfer: Transfer, by: str) -> None:
+        services.reverify(transfer, asked["verify"], asks_commitment=asked["asks_commitment"], by=by)
+
+    return _act(request, public_id, act, "The destination will be asked again; nothing is sent.")
+
+
+@require_POST
+def ask_to_commit(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Again, or for the first time; presence or content is asked as it was before."""
+
+    def act(transfer: Transfer, by: str) -> None:
+        if not transfer.destination.offers_commitment:
+            raise NotFeasible("asks_commitment", NOT_OFFERED)
+        services.reverify(transfer, transfer.verify, asks_commitment=True, by=by)
+
+    return _act(request, public_id, act, "The destination will be asked to commit; nothing is sent.")
+
+
+@require_http_methods(["GET", "POST"])
+def roll_back(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Ask first, and say what exactly would be removed; then remove it."""
+    if request.method == "POST":
+        done = "To be removed again: what this transfer brought there, and nothing else."
+        return _act(request, public_id, _roll_back, done)
+    _check_may_operate(request)
+    transfer = _transfer(public_id)
+    return render(request, "transfers/roll_back.html", roll_back_context(transfer))
+
+
+@require_POST
+def alarm_seen(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    return _act(request, public_id, services.note_alarm_seen, "Noted. What is proved of it stays as it is.")
+
+
+def _roll_back(transfer: Transfer, by: str) -> None:
+    services.preview_roll_back(transfer)
+    services.roll_back(transfer, by)
+
+
+def _verify_elsewhere(request: HttpRequest, transfer: Transfer, asked: Mapping[str, Any]) -> HttpResponseRedirect:
+    if not transfer.audit.is_sealed:
+        return _refuse(request, transfer, _BUSY)
+    destination, verify = asked["destination"], asked["verify"]
+    commits = asked["asks_commitment"]
+    inquiry = services.inquire_elsewhere(transfer, destination, verify=verify, asks_commitment=commits)
+    messages.success(request, f"{destination} will be asked whether it holds the same study; nothing is sent.")
+    return redirect("transfer", public_id=inquiry.public_id)
 
 
 def _act(request: HttpRequest, public_id: UUID, act: Act, done: str) -> HttpResponseRedirect:
     """Do it, and go to the page of the transfer, which says what came of it."""
-    if not may_operate(request.user):
-        raise PermissionDenied
+    _check_may_operate(request)
     transfer = _transfer(public_id)
     try:
         act(transfer, request.user.get_username())
     except TransferIsHeld:
-        messages.error(request, "A process works on this transfer just now: look again in a moment.")
-    except (services.NothingToRetry, services.NothingToCancel, services.DestinationMoved) as error:
-        messages.error(request, str(error) or " ".join((error.__doc__ or "").split()))
-    else:
-        messages.success(request, done)
+        return _refuse(request, transfer, _BUSY)
+    except _REFUSALS as error:
+        return _refuse(request, transfer, str(error) or " ".join((error.__doc__ or "").split()))
+    messages.success(request, done)
     return redirect("transfer", public_id=public_id)
+
+
+def _refuse(request: HttpRequest, transfer: Transfer, why: str) -> HttpResponseRedirect:
+    messages.error(request, why)
+    return redirect("transfer", public_id=transfer.public_id)
+
+
+def _check_may_operate(request: HttpRequest) -> None:
+    if not may_operate(request.user):
+        raise PermissionDenied
 
 
 def _transfer(public_id: UUID) -> Transfer:

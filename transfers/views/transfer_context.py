@@ -2,93 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import cached_property
 from typing import Any
-from urllib.parse import urlencode
 
 from django.http import HttpRequest
 from django.urls import reverse
 
 from audit.cells import Cell
-from audit.chunks import CHUNK_ROWS
-from audit.contradictions import Contradiction, contradictions_of
+from audit.contradictions import Contradiction
 from audit.judgements import Ground, InstanceVerdict
-from audit.live import LiveAudit
 from audit.plain_words import GROUND_WORDS
 from audit.reports import reason_for
-from audit.tallies import count_rows
-from transfers import services
-from transfers.contradictions import contradiction_lines, contradiction_text
+from transfers.commitment_clock import askings_of, orphans_of
+from transfers.contradictions import contradiction_text
 from transfers.failures import failures_of
 from transfers.finding_groups import finding_text
 from transfers.forms import InstanceFilterForm
 from transfers.funnel import Asked, steps_of
-from transfers.instance_listing import InstanceFilters, Series, matching, page_of, rows_of, series_of
+from transfers.instance_listing import InstanceFilters, matching, page_of, rows_of
 from transfers.lanes import Sending, StateChange, lanes_of
 from transfers.models import Transfer
 from transfers.rows import chip_of, title_of
 from transfers.settings_used import proves_of, settings_of
 from transfers.states import HELD, State
-from transfers.timeline import tell
+from transfers.timeline import ORPHAN_WORDS, tell
+from transfers.verdict_history import verdicts_of
+from transfers.views.clock_context import clock_context
 from transfers.views.grid_context import grid_context
+from transfers.views.look import Look
+from transfers.views.transfer_actions import actions_of, again_of
+from transfers.views.transfer_notices import notices_of
 from transfers.wording import count_text, duration_text, method_text, size_text
 
 Context = dict[str, Any]
-FRAGMENTS = ("heading", "summary", "grid", "failures", "attempts", "receipt", "timeline")
+FRAGMENTS = (
+    "heading",
+    "summary",
+    "commitment",
+    "grid",
+    "failures",
+    "attempts",
+    "again",
+    "verdicts",
+    "receipt",
+    "timeline",
+)
 EVENTS_SHOWN = 200
 _OPEN_VERDICTS = {Cell.REFUTED.value: InstanceVerdict.REFUTED.value}
-
-
-class Look:
-    """One look at a transfer: what several fragments need is read once."""
-
-    def __init__(self, transfer: Transfer, request: HttpRequest, now: datetime) -> None:
-        self.transfer, self.request, self.now = transfer, request, now
-        self.state = State(transfer.state)
-        self.is_over = transfer.audit.is_sealed
-        self._live: LiveAudit | None = None
-
-    @property
-    def live(self) -> LiveAudit:
-        if self._live is None:
-            self._live = LiveAudit(self.transfer.audit_id)
-        return self._live
-
-    @cached_property
-    def asked_to_commit(self) -> bool:
-        """Whether the destination was, or will be."""
-        return self.transfer.asks_commitment or self.transfer.commitment_requests.exists()
-
-    @cached_property
-    def series(self) -> list[Series]:
-        return series_of(self.transfer.audit)
-
-    def series_at(self, positions: Collection[int]) -> Mapping[int, int]:
-        """The numbers of the series that these are of; nothing where there is but one, or for too many to ask about."""
-        if self.transfer.series < 2 or len(positions) > CHUNK_ROWS:
-            return {}
-        numbers = {each.uid: number for number, each in enumerate(self.series, 1)}
-        rows = self.transfer.audit.instances.filter(position__in=positions)
-        return {at: numbers[uid] for at, uid in rows.values_list("position", "series_instance_uid")}
-
-    @property
-    def tally(self) -> Mapping[str, int]:
-        audit = self.transfer.audit
-        if audit.is_sealed:
-            return audit.tally or count_rows(audit)
-        return self.live.tally
-
-    def url(self, name: str, **query: str) -> str:
-        address = reverse(name, args=[self.transfer.public_id])
-        return f"{address}?{urlencode(query)}" if query else address
-
-    def fragment_url(self, name: str) -> str:
-        return reverse("transfer-fragment", args=[self.transfer.public_id, name])
-
-    def instances_url(self, query: Mapping[str, str]) -> str:
-        return f"{self.url('transfer', **query)}#instances"
 
 
 def page_context(transfer: Transfer, request: HttpRequest, now: datetime) -> Context:
@@ -138,7 +99,7 @@ def _heading(look: Look) -> Context:
         "started_at": transfer.created_at,
         "duration": _duration(transfer),
         "batch_url": f"/batches/{batch.public_id}/" if batch else "",
-        "actions": _actions(look),
+        "actions": actions_of(look),
     }
 
 
@@ -146,27 +107,6 @@ def _duration(transfer: Transfer) -> str:
     if transfer.finished_at is None:
         return ""
     return duration_text((transfer.finished_at - transfer.created_at).total_seconds())
-
-
-def _actions(look: Look) -> Context:
-    transfer, state = look.transfer, look.state
-    if not state.is_terminal:
-        is_asked = transfer.cancel_requested_at is not None
-        actions: Context = {} if is_asked else {"cancel_url": look.url("transfer-cancel")}
-    else:
-        actions = {"verify_url": look.url("transfer-verify")}
-    resend = services.preview_retry(transfer)
-    if resend.instances:
-        word = "Resume: send" if not transfer.audit.is_sealed else "Resend"
-        lacking = _lacking(look.tally, resend.instances)
-        label = f"{word} the {resend.instances:,} {lacking} ({size_text(resend.size_bytes)})"
-        actions |= {"retry_url": look.url("transfer-retry"), "retry_label": label}
-    return actions
-
-
-def _lacking(tally: Mapping[str, int], instances: int) -> str:
-    """What is refuted is missing; with what is only unproven among it, all that can be said is: not proven."""
-    return "missing" if tally.get("refuted", 0) == instances else "not proven"
 
 
 def _summary(look: Look) -> Context:
@@ -182,7 +122,7 @@ def _summary(look: Look) -> Context:
             is_over=look.is_over,
             url_of_missing=lambda step: look.instances_url({"missing": step}),
         ),
-        "notices": _notices(look),
+        "notices": notices_of(look),
     }
 
 
@@ -207,35 +147,6 @@ def _what_goes_on(look: Look) -> str:
     return f"Judged once the destination was asked about its {count}."
 
 
-def _contradictions(look: Look) -> Iterator[Context]:
-    audit = look.transfer.audit
-    if not look.is_over or not (count := audit.instances.filter(is_contradiction=True).count()):
-        return
-    yield {
-        "tone": "error",
-        "title": f"Proofs contradict each other for {count_text(count, 'instance')}",
-        "text": "Look at the destination itself, or let the content be compared.",
-        "url": look.instances_url({"contradiction": "any"}),
-        "label": f"Show {count_text(count, 'instance')}",
-        "lines": contradiction_lines(contradictions_of(audit).most_common(), look.instances_url),
-    }
-
-
-def _notices(look: Look) -> list[Context]:
-    transfer = look.transfer
-    notices = [*_contradictions(look)]
-    if transfer.cancel_requested_at and not look.state.is_terminal:
-        text = "Nothing new is sent. The destination is asked what arrived, then this is judged."
-        notices.append({"tone": "warning", "title": "Cancel was asked for", "text": text})
-    if look.state is State.DRAFT and transfer.batch:
-        text = "Start or discard it on the page of what was submitted together."
-        notices.append({"tone": "info", "title": "A draft: nothing was sent yet", "text": text})
-    if left_out := transfer.audit.files_left_out:
-        text = "They could not be read and are not part of this transfer; what was submitted together lists them."
-        notices.append({"tone": "warning", "title": f"{count_text(left_out, 'file')} left out", "text": text})
-    return notices
-
-
 def _grid(look: Look) -> Context:
     opens_at = f"{look.url('transfer')}?from="
     return {"grid": grid_context(look.live.cells, look.instances_url, opens_at, look.series_at)}
@@ -246,6 +157,22 @@ def _failures(look: Look) -> Context:
         return {"failures": []}
     audit, commits = look.transfer.audit, look.asked_to_commit
     return {"failures": failures_of(audit, look.instances_url, asked_to_commit=commits)}
+
+
+def _commitment(look: Look) -> Context:
+    if not look.asked_to_commit:
+        return {"commitment": None}
+    orphans = [
+        {"at": each.at, "from": each.calling_ae_title, "why": ORPHAN_WORDS.get(each.because, "")}
+        for each in orphans_of(look.transfer)
+    ]
+    return {"commitment": clock_context(askings_of(look.transfer), look) | {"orphans": orphans}}
+
+
+def _verdicts(look: Look) -> Context:
+    """Only where there is more than the one on top."""
+    given = verdicts_of(look.transfer)
+    return {"verdicts": given if len(given) + (not look.is_over) > 1 else []}
 
 
 def _attempts(look: Look) -> Context:
@@ -348,9 +275,12 @@ def _position(first: int, last: int) -> str:
 _OF_FRAGMENT: Mapping[str, Callable[[Look], Context]] = {
     "heading": _heading,
     "summary": _summary,
+    "commitment": _commitment,
     "grid": _grid,
     "failures": _failures,
     "attempts": _attempts,
+    "again": again_of,
+    "verdicts": _verdicts,
     "receipt": _receipt,
     "timeline": _timeline,
 }

@@ -28,7 +28,18 @@ from transfers.states import State
 
 pytestmark = pytest.mark.django_db
 
-FRAGMENTS = ("heading", "summary", "grid", "failures", "attempts", "receipt", "timeline")
+FRAGMENTS = (
+    "heading",
+    "summary",
+    "commitment",
+    "grid",
+    "failures",
+    "attempts",
+    "again",
+    "verdicts",
+    "receipt",
+    "timeline",
+)
 HTMX = {"hx-request": "true", "hx-target": "instances"}
 Create = Callable[..., Transfer]
 

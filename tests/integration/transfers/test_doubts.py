@@ -12,6 +12,7 @@ from tests.commands import destination_for, run, send
 from tests.datasets import unique_uid, write_instance, write_study
 from tests.fakes.acts import Answer, Close
 from tests.fakes.fixtures import MakeArchive
+from tests.fakes.getting import STUDY_ROOT_GET
 from tests.fakes.script import Script
 from transfers import queue
 from transfers.methods.c_store import CStore
@@ -19,6 +20,9 @@ from transfers.models import Destination, Transfer
 from transfers.states import State
 
 pytestmark = pytest.mark.django_db
+
+UNREAD = [STUDY_ROOT_GET]
+"""Nothing can be read back there: that would settle it all."""
 
 
 @pytest.fixture
@@ -43,7 +47,7 @@ def test_a_destination_pointed_to_another_archive_inherits_no_proof(
     archive: MakeArchive, old_and_new: tuple[Path, Path]
 ) -> None:
     old, new = old_and_new
-    first, second = archive(), archive()
+    first, second = archive(Script(without_sop_classes=UNREAD)), archive(Script(without_sop_classes=UNREAD))
     second.hold(only_file(old))
     destination = destination_for(first)
     proved = send(destination, new)
@@ -62,7 +66,7 @@ def test_what_was_not_acknowledged_is_not_confirmed_by_an_older_instance(
     archive: MakeArchive, old_and_new: tuple[Path, Path], answer: Answer | Close
 ) -> None:
     old, new = old_and_new
-    peer = archive(Script(on_store=answer))
+    peer = archive(Script(without_sop_classes=UNREAD, on_store=answer))
     peer.hold(only_file(old))
     sent = send(destination_for(peer), new, "--verify", "none")
 
@@ -73,7 +77,7 @@ def test_what_was_not_acknowledged_is_not_confirmed_by_an_older_instance(
 
 def test_what_was_never_sent_is_not_confirmed_by_asking(archive: MakeArchive, old_and_new: tuple[Path, Path]) -> None:
     old, new = old_and_new
-    peer = archive()
+    peer = archive(Script(without_sop_classes=UNREAD))
     peer.hold(only_file(old))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CStore, "preflight", lambda *_: 1 / 0)
@@ -89,7 +93,7 @@ def test_a_study_overwritten_by_a_later_transfer_is_committed_no_more(
     archive: MakeArchive, old_and_new: tuple[Path, Path]
 ) -> None:
     old, new = old_and_new
-    destination = destination_for(archive(Script(overwrites=True)))
+    destination = destination_for(archive(Script(without_sop_classes=UNREAD, overwrites=True)))
     first = send(destination, old)
     send(destination, new)
 
@@ -102,7 +106,9 @@ def test_a_late_list_does_not_make_new_what_was_sent_before(
     archive: MakeArchive, old_and_new: tuple[Path, Path]
 ) -> None:
     old, new = old_and_new
-    destination = destination_for(archive(Script(late_seconds=0.5)), presence_settle_seconds=2)
+    destination = destination_for(
+        archive(Script(without_sop_classes=UNREAD, late_seconds=0.5)), presence_settle_seconds=2
+    )
     send(destination, old, "--verify", "none")
 
     outcome = send(destination, new)
@@ -114,7 +120,7 @@ def test_what_another_sender_brought_meanwhile_is_not_taken_for_ours(
     archive: MakeArchive, old_and_new: tuple[Path, Path]
 ) -> None:
     old, new = old_and_new
-    peer = archive()
+    peer = archive(Script(without_sop_classes=UNREAD))
     destination = destination_for(peer)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CStore, "send", lambda *_: 1 / 0)
@@ -134,7 +140,7 @@ def test_a_transfer_is_sealed_and_finished_or_neither(
     archive: MakeArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_study(tmp_path, 3)
-    peer = archive()
+    peer = archive(Script(without_sop_classes=UNREAD))
     destination = destination_for(peer)
     move = queue.move
 
@@ -157,7 +163,7 @@ def test_a_transfer_is_sealed_and_finished_or_neither(
 
 def test_asking_in_between_does_not_make_a_stopped_send_begin_again(archive: MakeArchive, tmp_path: Path) -> None:
     write_study(tmp_path, 3)
-    peer = archive()
+    peer = archive(Script(without_sop_classes=UNREAD))
     destination = destination_for(peer)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("transfers.runner.close", lambda _: 1 / 0)
@@ -171,7 +177,7 @@ def test_asking_in_between_does_not_make_a_stopped_send_begin_again(archive: Mak
 
 def test_an_interrupted_report_agrees_with_itself(archive: MakeArchive, tmp_path: Path) -> None:
     write_study(tmp_path, 3)
-    destination = destination_for(archive())
+    destination = destination_for(archive(Script(without_sop_classes=UNREAD)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("transfers.runner.close", lambda _: 1 / 0)
         failed = send(destination, tmp_path)

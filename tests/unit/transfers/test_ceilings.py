@@ -31,11 +31,11 @@ def test_the_best_verdict_is_what_the_best_evidence_proves(
     assert (best.verdict, best.proof) == (StudyVerdict(verdict), proof and Ground(proof))
 
 
-def test_the_sentence_says_that_c_find_is_needed_and_what_was_there_before_stays_open() -> None:
+def test_the_sentence_says_what_is_needed_and_that_what_was_there_before_stays_open() -> None:
     sentence = ceiling("c-store", WITHOUT_TRUST, "presence").sentence
 
-    assert "if it offers C-FIND" in sentence
-    assert "stays unverifiable" in sentence
+    assert "if it can be asked for lists" in sentence
+    assert "else stays unverifiable" in sentence
 
 
 def test_where_one_uid_means_one_content_nothing_stays_open() -> None:

@@ -16,10 +16,15 @@ def test_what_has_ended_is_told_by_its_verdict_whoever_ended_it(state: State) ->
     assert exit_code_of(state, StudyVerdict.COMMITTED, 1) is ExitCode.COMMITTED_WITHOUT_ALL_INPUT
 
 
-@pytest.mark.parametrize("state", sorted(set(State) - {State.FINISHED, State.CANCELLED, State.INTERRUPTED}))
+ENDED = {State.FINISHED, State.CANCELLED}
+BROKEN_OFF = {State.INTERRUPTED, State.AWAITING_COMMITMENT}
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - ENDED - BROKEN_OFF))
 def test_what_has_not_ended_is_never_told_as_a_success(state: State) -> None:
     assert exit_code_of(state, StudyVerdict.COMMITTED, 0) is ExitCode.OUR_ERROR
 
 
-def test_an_interrupted_transfer_says_so() -> None:
-    assert exit_code_of(State.INTERRUPTED, StudyVerdict.PENDING, 0) is ExitCode.INTERRUPTED
+@pytest.mark.parametrize("state", sorted(BROKEN_OFF))
+def test_what_was_broken_off_says_so(state: State) -> None:
+    assert exit_code_of(state, StudyVerdict.PENDING, 0) is ExitCode.INTERRUPTED

@@ -11,8 +11,8 @@ from audit.encoded_data_sets import EncodedDataSet, NotComparable
 from audit.representations import SIGN_IN_DOUBT, STRINGS, TEXT, UN, WORD_SIZES
 
 SLICE_BYTES = 1 << 18
-LONGEST_TEXT = 1 << 24
-"""Of a text that is not encoded the same on both sides; 16 MB."""
+LONGEST_TEXT = 1 << 22
+"""Of a text that is not encoded the same on both sides; 4 MB."""
 STRING_PADDING = b" \0"
 """PS3.5 6.2: strings end with spaces, UIDs with a null; writers confuse them."""
 _TYPE_CODES = {2: "H", 4: "I", 8: "Q"}

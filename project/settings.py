@@ -263,6 +263,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "TransferState": "transfers.api.words.TRANSFER_STATES",
         "BatchState": "transfers.api.words.BATCH_STATES",
+        "Purpose": "transfers.api.words.PURPOSES",
         "InstanceVerdict": "transfers.api.words.INSTANCE_VERDICTS",
         "StudyVerdict": "transfers.api.words.STUDY_VERDICTS",
         "EvidenceKind": "transfers.api.words.EVIDENCE_KINDS",

@@ -46,7 +46,11 @@ few_examples = bounded(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
 
-MAY_REFUSE = {("POST", "/api/v1/batches/"), ("POST", "/api/v1/uploads/")}
+MAY_REFUSE = {
+    ("POST", "/api/v1/batches/"),
+    ("POST", "/api/v1/transfers/{id}/verify/"),
+    ("POST", "/api/v1/uploads/"),
+}
 """What the schema allows there is refused all the same: a destination that there is not, a file beyond the quota."""
 
 

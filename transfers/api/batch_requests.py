@@ -12,6 +12,7 @@ from rest_framework import serializers
 
 from transfers.api import words
 from transfers.api.fields import Text, WayToVerify, YesOrNo
+from transfers.api.requests import StrictRequest
 from transfers.feasibility import NotFeasible, Plan, plan_of
 from transfers.methods import METHODS
 from transfers.methods.options import WrongOption, check_options
@@ -48,7 +49,7 @@ class Options(serializers.JSONField):
         return data
 
 
-class BatchRequest(serializers.Serializer[Any]):
+class BatchRequest(StrictRequest):
     """What to send in one go, or to ask about."""
 
     destination = Text(max_length=64, help_text="The name of a destination.")
@@ -76,11 +77,10 @@ class BatchRequest(serializers.Serializer[Any]):
         default=False, help_text="Go on without instances that cannot be sent, or that conflict within the input."
     )
 
-    def to_internal_value(self, data: Any) -> Any:
-        """A field that would be ignored is refused: it may have been meant to change what is done."""
-        if isinstance(data, Mapping) and (unknown := [name for name in data if name not in self._known()]):
-            raise serializers.ValidationError({name: [_why_not(name)] for name in unknown})
-        return super().to_internal_value(data)
+    def why_not(self, name: str) -> str:
+        if name in {"source", "studies"}:
+            return "Sending from a source is not offered: give a path or files."
+        return super().why_not(name)
 
     def validate_destination(self, name: str) -> Destination:
         destination = Destination.objects.filter(name=name).first()
@@ -99,9 +99,6 @@ class BatchRequest(serializers.Serializer[Any]):
     def submission(self) -> Submission:
         """Of the validated data, but for what is to be sent."""
         return _submission(self.validated_data)
-
-    def _known(self) -> frozenset[str]:
-        return frozenset(self.fields)
 
 
 class JsonBatchRequest(BatchRequest):
@@ -183,12 +180,6 @@ def _checked(options: Mapping[str, Any], plan: Plan) -> dict[str, int]:
         return check_options(METHODS[plan.method].Options, options) if plan.method else {}
     except WrongOption as error:
         raise serializers.ValidationError({"options": [str(error)]}) from error
-
-
-def _why_not(name: str) -> str:
-    if name in {"source", "studies"}:
-        return "Sending from a source is not offered: give a path or files."
-    return "There is no such field."
 
 
 def _uploads_of(user: User, ids: Sequence[Any], name: str) -> list[Upload]:

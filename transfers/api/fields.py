@@ -36,7 +36,7 @@ class WholeNumber(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
-@extend_schema_field({"type": "string", "pattern": PATTERN, "examples": ["none", "presence", "content", "content:15%"]})
+@extend_schema_field({"type": "string", "pattern": PATTERN, "example": "content:15%"})
 class WayToVerify(Text):
     """How a destination is asked: none, presence, content, or content:15% for a sample."""
 

@@ -15,11 +15,13 @@ from audit.cells import Cell
 from audit.judgements import InstanceVerdict
 from audit.live import LiveAudit
 from audit.models import UID_MAXIMUM_LENGTH, Audit, Evidence, InstanceAudit
-from transfers import listing
+from transfers import alarms, listing
 from transfers.api import words
 from transfers.models import Transfer
 
 TEXT_CHARACTERS_MAXIMUM = 200
+YES_OR_NO = ("true", "false")
+ALARMS = {"overdue": alarms.overdue, "missing": alarms.missing}
 
 
 def _choices(values: Sequence[str]) -> list[tuple[str, str]]:
@@ -63,6 +65,16 @@ class TransferFilters(filters.FilterSet):  # type: ignore[misc]
     )
     batch = filters.UUIDFilter(field_name="batch__public_id", help_text="The id of a batch.")
     method = filters.ChoiceFilter(choices=_choices(words.METHOD_KEYS))
+    overdue = filters.ChoiceFilter(
+        choices=_choices(YES_OR_NO),
+        method="by_alarm",
+        help_text="Whether a report of storage commitment did not come in time, and it was not asked for again since.",
+    )
+    missing = filters.ChoiceFilter(
+        choices=_choices(YES_OR_NO),
+        method="by_alarm",
+        help_text="Whether a study that had been committed lacks instances, and nobody has said to have seen it.",
+    )
     created_after = Instant(field_name="created_at", lookup_expr="gte")
     created_before = Instant(field_name="created_at", lookup_expr="lt")
     q = filters.CharFilter(
@@ -75,6 +87,10 @@ class TransferFilters(filters.FilterSet):  # type: ignore[misc]
     class Meta:
         model = Transfer
         fields: tuple[str, ...] = ()
+
+    def by_alarm(self, transfers: QuerySet[Transfer], name: str, value: str) -> QuerySet[Transfer]:
+        alarm = ALARMS[name]()
+        return transfers.filter(alarm if value == "true" else ~alarm)
 
     def about(self, transfers: QuerySet[Transfer], _name: str, text: str) -> QuerySet[Transfer]:
         return transfers.filter(listing.about(text))

@@ -20,6 +20,7 @@ from transfers.batch_queue import BatchHasMoved
 from transfers.errors import TransferError
 from transfers.import_roots import PathNotAllowed
 from transfers.queue import TransferIsHeld
+from transfers.rollback import CannotRollBack
 from transfers.services import DestinationMoved, NothingToCancel, NothingToRetry
 from transfers.submissions import IdempotencyKeyReused, NothingSubmitted, UploadUnfinished
 from transfers.uploads import (
@@ -45,6 +46,7 @@ INTENTS: Mapping[type[Exception], str] = {
     NothingToRetry: "nothing_to_retry",
     NothingToCancel: "nothing_to_cancel",
     DestinationMoved: "destination_moved",
+    CannotRollBack: "cannot_roll_back",
     AuditIsOpen: "audit_is_open",
 }
 """Errors of the services with the codes that they have here: each means that this is not the moment for it."""
@@ -98,7 +100,7 @@ def handle(error: Exception, _context: Mapping[str, Any]) -> Response:
     if isinstance(error, exceptions.APIException):
         return _of_framework(error)
     if code := INTENTS.get(type(error)):
-        return problem(HTTPStatus.CONFLICT, code, " ".join((type(error).__doc__ or "").split()))
+        return problem(HTTPStatus.CONFLICT, code, str(error) or " ".join((type(error).__doc__ or "").split()))
     return _of_django(error)
 
 

@@ -13,11 +13,13 @@ from audit.judgements import InstanceVerdict
 from audit.live import LiveAudit
 from transfers.api import words
 from transfers.api.fields import WayToVerify
+from transfers.api.proof_documents import CommitmentRequestDocument, EarlierAuditDocument
 from transfers.models import Transfer
 from transfers.reports import may_trust_stable_study
 from transfers.services import preview_retry
 
 VERDICTS = [verdict.value for verdict in InstanceVerdict]
+FUNNEL_STEPS = ("sent", "acknowledged", "committed", "present", "compared", "different")
 
 
 class TransferDocument(serializers.ModelSerializer[Transfer]):
@@ -29,6 +31,7 @@ class TransferDocument(serializers.ModelSerializer[Transfer]):
     proof = serializers.SerializerMethodField(help_text="Of a committed study, the weakest of its proofs.")
     reason = serializers.CharField(source="audit.reason", help_text="The verdict in a sentence; empty until judged.")
     destination = serializers.CharField(source="destination.name")
+    purpose = serializers.ChoiceField(words.PURPOSES, help_text="What its next run, or the one under way, is for.")
     verify = WayToVerify()
     options = serializers.DictField(child=serializers.IntegerField())
     batch = serializers.UUIDField(
@@ -56,13 +59,18 @@ class TransferDocument(serializers.ModelSerializer[Transfer]):
             "destination",
             "method",
             "options",
+            "purpose",
             "verify",
+            "asks_commitment",
+            "rolls_back",
             "send_what_can",
             "batch",
             "findings",
             "created_at",
             "finished_at",
             "cancel_requested_at",
+            "reverify_at",
+            "missing_since",
             "revision",
             "url",
         )
@@ -70,6 +78,13 @@ class TransferDocument(serializers.ModelSerializer[Transfer]):
         extra_kwargs = {
             "method": {"help_text": "Null where nothing is sent and the destination is only asked."},
             "findings": {"help_text": "Of a draft: what was found before the first byte."},
+            "asks_commitment": {"help_text": "Whether that run asks the destination to commit to what it holds."},
+            "rolls_back": {"help_text": "All or nothing: what it brought is removed again if it cannot be completed."},
+            "reverify_at": {"help_text": "When the destination is asked again by itself; null: never."},
+            "missing_since": {
+                "help_text": "When a study that had been committed was found to lack instances; null once somebody has "
+                "seen it (`alarm-seen/`)."
+            },
         }
 
     @extend_schema_field(serializers.ChoiceField(words.PROOF_GROUNDS, allow_null=True))
@@ -102,7 +117,10 @@ class FunnelDocument(serializers.Serializer[Any]):
     expected = serializers.IntegerField()
     sent = serializers.IntegerField()
     acknowledged = serializers.IntegerField()
-    present = serializers.IntegerField()
+    committed = serializers.IntegerField(help_text="By a report of storage commitment.")
+    present = serializers.IntegerField(help_text="In the destination's own list.")
+    compared = serializers.IntegerField(help_text="Whose content was found to be the same.")
+    different = serializers.IntegerField(help_text="Whose content was found to be another.")
 
 
 class AttemptDocument(serializers.Serializer[Any]):
@@ -141,6 +159,9 @@ class WholeTransferDocument(TransferDocument):
     counts = serializers.SerializerMethodField()
     funnel = serializers.SerializerMethodField()
     attempts = AttemptDocument(many=True)
+    commitment_requests = CommitmentRequestDocument(many=True)
+    earlier_audits = serializers.SerializerMethodField(help_text="That its newest one continues, the newest first.")
+    audit = serializers.UUIDField(source="audit.public_id", help_text="The id of the newest audit.")
     resend = serializers.SerializerMethodField()
     links = serializers.SerializerMethodField()
 
@@ -151,6 +172,9 @@ class WholeTransferDocument(TransferDocument):
             "counts",
             "funnel",
             "attempts",
+            "audit",
+            "earlier_audits",
+            "commitment_requests",
             "resend",
             "links",
         )
@@ -169,8 +193,13 @@ class WholeTransferDocument(TransferDocument):
 
     @extend_schema_field(FunnelDocument)
     def get_funnel(self, _transfer: Transfer) -> dict[str, int]:
-        steps = {name: self._tally[name] for name in ("sent", "acknowledged", "present")}
+        """Audits that were sealed before there was a step counted nothing of it."""
+        steps = {name: self._tally.get(name, 0) for name in FUNNEL_STEPS}
         return {"expected": self._tally["instances"], **steps}
+
+    @extend_schema_field(EarlierAuditDocument(many=True))
+    def get_earlier_audits(self, transfer: Transfer) -> Any:
+        return EarlierAuditDocument(transfer.audit.chain()[1:], many=True).data
 
     @extend_schema_field(ResendDocument)
     def get_resend(self, transfer: Transfer) -> dict[str, int]:

@@ -14,13 +14,16 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from transfers import services
-from transfers.api.fields import WayToVerify
+from transfers.api.fields import Text, WayToVerify, YesOrNo
 from transfers.api.filters import TransferFilters
 from transfers.api.receipt_documents import ReceiptDocument
 from transfers.api.report_documents import ReportDocument
+from transfers.api.requests import StrictRequest
+from transfers.api.schema import location_of
 from transfers.api.transfer_documents import TransferDocument, WholeTransferDocument
 from transfers.api.views import ApiViewSet, user_of
-from transfers.models import Transfer, TransferEvent
+from transfers.feasibility import NotFeasible, Plan, Wish, asked_again, plan_of
+from transfers.models import Destination, Transfer, TransferEvent
 from transfers.receipts import Form, parts_of, receipt_of
 from transfers.reports import report_parts
 
@@ -36,13 +39,47 @@ class EventDocument(serializers.ModelSerializer[TransferEvent]):
         read_only_fields = fields
 
 
-class VerifyRequest(serializers.Serializer[Any]):
-    """How to ask."""
+class VerifyRequest(StrictRequest):
+    """Whom to ask, and how."""
 
     verify = WayToVerify(
         required=False,
-        help_text="By default as the transfer was verified before, else by presence.",
+        help_text="By default as the transfer was verified before (another destination: as its policy says), else by "
+        "presence.",
     )
+    commitment = YesOrNo(
+        default=False, help_text="Also ask it to commit to what it holds, be it that a report is overdue."
+    )
+    destination = Text(
+        required=False,
+        max_length=64,
+        help_text="The name of another destination, which is asked about the same instances.",
+    )
+
+    def validate_destination(self, name: str) -> Destination:
+        destination = Destination.objects.filter(name=name).first()
+        if destination is None:
+            raise serializers.ValidationError("There is no destination of this name.")
+        return destination
+
+    def whom(self, transfer: Transfer) -> Destination:
+        """Of the validated data."""
+        destination: Destination = self.validated_data.get("destination", transfer.destination)
+        return destination
+
+    def plan(self, transfer: Transfer) -> Plan:
+        """How it is asked, of the validated data. Raises ValidationError for what cannot be done there."""
+        destination, verify = self.whom(transfer), self.validated_data.get("verify", "")
+        if not verify and destination == transfer.destination:
+            verify = asked_again(transfer.verify)
+        wish = Wish(
+            destination, verify=verify, asks_commitment=self.validated_data["commitment"] or None, is_inquiry=True
+        )
+        try:
+            return plan_of(wish)
+        except NotFeasible as error:
+            field = {"asks_commitment": "commitment"}.get(error.field, error.field)
+            raise serializers.ValidationError({field: [str(error)]}) from error
 
 
 class TransferViews(ApiViewSet):
@@ -53,6 +90,7 @@ class TransferViews(ApiViewSet):
         "cancel": (HTTPStatus.CONFLICT,),
         "retry": (HTTPStatus.CONFLICT,),
         "verify": (HTTPStatus.CONFLICT,),
+        "rollback": (HTTPStatus.CONFLICT,),
     }
     queryset = Transfer.objects.select_related("destination", "audit", "batch")
     filterset_class = TransferFilters
@@ -125,17 +163,48 @@ class TransferViews(ApiViewSet):
         return self._shown(transfer)
 
     @extend_schema(
-        summary="Ask the destination again",
-        description="Nothing is sent; what it holds now is judged over all the evidence.",
+        summary="Ask the destination again, or another one",
+        description="Nothing is sent; what it holds now is judged over all the evidence, and earlier judgements stay. "
+        "Another destination is asked in a transfer of its own, which is made (201).",
         request=VerifyRequest,
-        responses=WholeTransferDocument,
+        responses={200: WholeTransferDocument, 201: WholeTransferDocument},
+        parameters=[location_of(201)],
     )
     def verify(self, request: Request, **_address: Any) -> Response:
         asked = VerifyRequest(data=request.data)
         asked.is_valid(raise_exception=True)
         transfer = self.get_object()
-        before = transfer.verify if transfer.verify != "none" else "presence"
-        services.reverify(transfer, asked.validated_data.get("verify") or before)
+        destination, plan, by = asked.whom(transfer), asked.plan(transfer), user_of(request).get_username()
+        if destination == transfer.destination:
+            services.reverify(transfer, plan.verify, asks_commitment=plan.asks_commitment, by=by)
+            return self._shown(transfer)
+        inquiry = services.inquire_elsewhere(
+            transfer, destination, verify=plan.verify, asks_commitment=plan.asks_commitment, by=by
+        )
+        document = self.get_serializer(inquiry).data
+        return Response(document, HTTPStatus.CREATED, headers={"Location": document["url"]})
+
+    @extend_schema(
+        summary="Remove from the destination again what a transfer brought there",
+        description="Exactly the instances that it began to send and that were not there before, and nothing else; "
+        "then the destination is asked whether they are gone.",
+        request=None,
+        responses=WholeTransferDocument,
+    )
+    def rollback(self, request: Request, **_address: Any) -> Response:
+        transfer = self.get_object()
+        services.roll_back(transfer, by=user_of(request).get_username())
+        return self._shown(transfer)
+
+    @extend_schema(
+        summary="Say that an alarm was seen",
+        description="That a study which had been committed lacks instances (`missing_since`). Its verdict stays.",
+        request=None,
+        responses=WholeTransferDocument,
+    )
+    def alarm_seen(self, request: Request, **_address: Any) -> Response:
+        transfer = self.get_object()
+        services.note_alarm_seen(transfer, by=user_of(request).get_username())
         return self._shown(transfer)
 
     def _shown(self, transfer: Transfer) -> Response:

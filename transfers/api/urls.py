@@ -63,6 +63,12 @@ version_1 = [
     path("transfers/<uuid:id>/cancel/", TransferViews.as_view({"post": "cancel"}), name="api-transfer-cancel"),
     path("transfers/<uuid:id>/retry/", TransferViews.as_view({"post": "retry"}), name="api-transfer-retry"),
     path("transfers/<uuid:id>/verify/", TransferViews.as_view({"post": "verify"}), name="api-transfer-verify"),
+    path("transfers/<uuid:id>/rollback/", TransferViews.as_view({"post": "rollback"}), name="api-transfer-rollback"),
+    path(
+        "transfers/<uuid:id>/alarm-seen/",
+        TransferViews.as_view({"post": "alarm_seen"}),
+        name="api-transfer-alarm-seen",
+    ),
     path("schema/", Schema.as_view(), name="api-schema"),
     path("docs/", Documentation.as_view(), name="api-docs"),
 ]

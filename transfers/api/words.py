@@ -9,7 +9,7 @@ from audit.judgements import PROOFS, Ground, InstanceVerdict, StudyVerdict, WasT
 from audit.observations import EvidenceKind
 from transfers.methods import METHODS
 from transfers.models import kind_choices
-from transfers.states import BatchState, State
+from transfers.states import BatchState, Purpose, State
 from transfers.verification import Level
 
 
@@ -18,6 +18,7 @@ def _values(words: type[StrEnum]) -> list[str]:
 
 
 TRANSFER_STATES = _values(State)
+PURPOSES = _values(Purpose)
 BATCH_STATES = _values(BatchState)
 INSTANCE_VERDICTS = _values(InstanceVerdict)
 STUDY_VERDICTS = _values(StudyVerdict)

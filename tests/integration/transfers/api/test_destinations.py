@@ -131,8 +131,8 @@ def test_every_side_of_the_archive_is_tested(api: APIClient, archive: MakeArchiv
     rest, shut = found["ask_at"]
     assert rest | {"destination": "rest", "is_ok": True, "can_be_asked_to_commit": None} == rest
     assert shut | {"destination": "shut", "is_ok": False, "error_code": "credentials_refused"} == shut
-    (shut_out,) = (line for line in found["text"] if line.startswith("shut: "))
-    assert "Check user name and password" in shut_out
+    said_of_it = [line for line in found["text"] if line.startswith("shut: ")]
+    assert "Check user name and password" in said_of_it[0]
 
 
 def test_a_destination_that_does_not_answer_is_no_error_of_ours(api: APIClient, destination: Destination) -> None:

@@ -28,6 +28,15 @@ TRANSFERS = "/api/v1/transfers/"
 ACKNOWLEDGED, REFUSED, SENT = EvidenceKind.ACKNOWLEDGED, EvidenceKind.REFUSED, EvidenceKind.SENT
 PRESENT, ABSENT = EvidenceKind.PRESENT, EvidenceKind.ABSENT
 REFUSAL = {"status_code": "0xA700", "meaning": "Out of resources", "error_comment": "disk is full"}
+NOTHING_FOUND = {
+    "expected": 3,
+    "sent": 0,
+    "acknowledged": 0,
+    "committed": 0,
+    "present": 0,
+    "compared": 0,
+    "different": 0,
+}
 
 Create = Callable[..., Transfer]
 
@@ -230,7 +239,7 @@ def test_a_finished_transfer_shows_its_verdict_and_how_it_came_about(api: APICli
         "verdict": "partial",
         "proof": None,
         "counts": {"instances": 3, "confirmed": 2, "refuted": 1, "unproven": 0, "pending": 0},
-        "funnel": {"expected": 3, "sent": 3, "acknowledged": 2, "present": 2},
+        "funnel": NOTHING_FOUND | {"sent": 3, "acknowledged": 2, "present": 2},
         "resend": {"instances": 1, "size_bytes": 1000},
         "destination_may_trust_stable_study": False,
     }
@@ -246,7 +255,7 @@ def test_a_running_transfer_confirms_nothing_yet(api: APIClient, sending: Transf
         "verdict": "pending",
         "reason": "",
         "counts": {"instances": 3, "confirmed": 0, "refuted": 0, "unproven": 0, "pending": 3},
-        "funnel": {"expected": 3, "sent": 2, "acknowledged": 1, "present": 0},
+        "funnel": NOTHING_FOUND | {"sent": 2, "acknowledged": 1},
         "resend": {"instances": 0, "size_bytes": 0},
     }
     assert shown | expected == shown

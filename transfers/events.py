@@ -88,9 +88,18 @@ class ListedTransfer(TypedDict):
 
 Totals = TypedDict(
     "Totals",
-    {"committed": int, "partial": int, "nothing-stored": int, "unverifiable": int, "running": int, "queued": int},
+    {
+        "committed": int,
+        "partial": int,
+        "nothing-stored": int,
+        "unverifiable": int,
+        "missing": int,
+        "overdue": int,
+        "running": int,
+        "queued": int,
+    },
 )
-"""The numbers above the list: committed today (UTC), what stands with another verdict, what runs, and what waits."""
+"""The numbers above the list: committed today (UTC), what stands with another verdict, alarms, what runs and waits."""
 
 
 class TransfersSnapshot(TypedDict):

@@ -13,10 +13,10 @@ from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from audit.judgements import StudyVerdict
-from transfers.models import Transfer
+from transfers.models import CommitmentRequest, Transfer
 from transfers.states import HELD, State
 
 PAGE_ROWS = 50
@@ -37,6 +37,10 @@ class Show(StrEnum):
     ALL = "all"
     ATTENTION = "attention"
     RUNNING = "running"
+    OVERDUE = "overdue"
+    """A report on storage commitment did not come in time, and nobody asked again."""
+    MISSING = "missing"
+    """It was committed, and lacks something now; nobody has seen that yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,10 @@ def matching(filters: TransferFilters) -> Transfers:
         transfers = transfers.filter(needing_attention())
     if filters.show is Show.RUNNING:
         transfers = transfers.filter(state__in=RUNNING)
+    if filters.show is Show.OVERDUE:
+        transfers = transfers.filter(pk__in=_overdue().values("transfer"))
+    if filters.show is Show.MISSING:
+        transfers = transfers.filter(missing_since__isnull=False)
     if filters.states:
         transfers = transfers.filter(state__in=filters.states)
     if filters.verdicts:
@@ -114,6 +122,20 @@ def count_by_verdict(now: datetime) -> Mapping[str, int]:
 def count_running() -> int:
     """Held by a process, or waiting for one."""
     return Transfer.objects.filter(state__in=RUNNING).count()
+
+
+def count_overdue() -> int:
+    return _overdue().order_by().values("transfer").distinct().count()
+
+
+def count_missing() -> int:
+    return Transfer.objects.filter(missing_since__isnull=False).count()
+
+
+def _overdue() -> QuerySet[CommitmentRequest, CommitmentRequest]:
+    """Requests whose report did not come in time, but for those that were made anew since."""
+    anew = CommitmentRequest.objects.filter(transfer=OuterRef("transfer"), created_at__gt=OuterRef("created_at"))
+    return CommitmentRequest.objects.filter(~Exists(anew), is_overdue=True)
 
 
 def count_needing_attention(by_verdict: Mapping[str, int]) -> int:

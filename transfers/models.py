@@ -530,6 +530,9 @@ class CommitmentRequest(models.Model):
         ordering: ClassVar = ["id"]
         indexes: ClassVar = [
             models.Index(fields=["due_at"], condition=models.Q(closed_at__isnull=True), name="commitment_open_due"),
+            models.Index(
+                fields=["transfer", "created_at"], condition=models.Q(is_overdue=True), name="commitment_overdue"
+            ),
         ]
 
     def __str__(self) -> str:

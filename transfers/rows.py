@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import date, datetime
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
+from django.db.models import Max
 from django.urls import reverse
 from django.utils.timezone import localtime
 
 from audit.judgements import StudyVerdict
-from transfers.models import Transfer
+from transfers.models import CommitmentRequest, Transfer
 from transfers.states import HELD, RETRIABLE, State
-from transfers.wording import STATE_WORDS, VERDICT_WORDS, count_text, method_text, size_text
+from transfers.wording import STATE_WORDS, VERDICT_WORDS, count_text, duration_text, method_text, size_text
 
 _LIVE = HELD | {State.QUEUED}
 
 
 def rows_of(transfers: Iterable[Transfer], now: datetime) -> list[dict[str, Any]]:
     """As `templates/transfers/_rows.html` wants them."""
-    return [_row(transfer, localtime(now).date()) for transfer in transfers]
+    listed = list(transfers)
+    due = _due_of(listed)
+    return [_row(transfer, now, due.get(transfer.pk)) for transfer in listed]
 
 
 def title_of(transfer: Transfer) -> str:
@@ -57,7 +60,17 @@ def action_of(transfer: Transfer) -> dict[str, str] | None:
     return {"url": reverse("transfer-retry", args=[transfer.public_id]), "label": label}
 
 
-def _row(transfer: Transfer, today: date) -> dict[str, Any]:
+def _due_of(transfers: Sequence[Transfer]) -> dict[int, datetime]:
+    """When the last report is due of those that wait for one."""
+    waiting = [each.pk for each in transfers if each.state == State.AWAITING_COMMITMENT]
+    if not waiting:
+        return {}
+    requests = CommitmentRequest.objects.filter(transfer__in=waiting, closed_at__isnull=True).order_by()
+    return dict(requests.values_list("transfer").annotate(due=Max("due_at")))
+
+
+def _row(transfer: Transfer, now: datetime, due: datetime | None) -> dict[str, Any]:
+    today = localtime(now).date()
     is_live = State(transfer.state) in _LIVE
     return {
         "public_id": str(transfer.public_id),
@@ -70,10 +83,19 @@ def _row(transfer: Transfer, today: date) -> dict[str, Any]:
         "started_at": transfer.created_at,
         "is_today": localtime(transfer.created_at).date() == today,
         "chip": chip_of(transfer),
-        "reason": "" if is_live else transfer.audit.reason,
+        "reason": "" if is_live else _reason(transfer, now, due),
         "progress": {"done": None, "total": None, "text": "…"} if State(transfer.state) in HELD else None,
         "action": action_of(transfer),
     }
+
+
+def _reason(transfer: Transfer, now: datetime, due: datetime | None) -> str:
+    if transfer.state != State.AWAITING_COMMITMENT:
+        return transfer.audit.reason
+    if due is None or due <= now:
+        return "All was sent; the report on what is committed is due now."
+    left = duration_text((due - now).total_seconds())
+    return f"All was sent; the report on what is committed is due in {left}."
 
 
 def _study_parts(transfer: Transfer) -> Iterator[str]:

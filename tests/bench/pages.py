@@ -21,7 +21,9 @@ WANTED_MILLISECONDS = 200
 
 def main() -> None:
     print(f"Milliseconds a page, medians and the longest of {RUNS} (wanted: under {WANTED_MILLISECONDS}):")
-    print(f"{TRANSFERS:,} transfers, and three of {INSTANCES:,} instances: finished, refused, and under way.")
+    print(
+        f"{TRANSFERS:,} transfers, and five of {INSTANCES:,} instances: finished, refused, compared, verified again, under way."
+    )
     with tempfile.TemporaryDirectory() as folder:
         _measure_in_a_process("SQLite", Path(folder) / "sqlite", "")
         with Postgresql() as peer:
@@ -72,6 +74,7 @@ def _pages() -> Iterator[tuple[str, str]]:
     large = create_large_studies(destination, INSTANCES)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
+    pair = "commitment-refused.present"
     yield from {
         "transfers": "/transfers/",
         "transfers, partial": "/transfers/?verdict=partial",
@@ -81,6 +84,8 @@ def _pages() -> Iterator[tuple[str, str]]:
         "transfers, a day long ago": f"/transfers/?since={_days_ago(90)}&until={_days_ago(90)}",
         "transfers, partial of a day long ago": f"/transfers/?verdict=partial&until={_days_ago(90)}",
         "transfers, needing attention": "/transfers/?show=attention",
+        "transfers, overdue": "/transfers/?show=overdue",
+        "transfers, missing again": "/transfers/?show=missing",
         "transfers, by a study UID": "/transfers/?q=2.25.184467440737095516160",
         "transfers, of a destination": f"/transfers/?destination={destination.name}",
         "destinations": "/destinations/",
@@ -89,6 +94,12 @@ def _pages() -> Iterator[tuple[str, str]]:
         "transfer, all refused": f"/transfers/{large.refused.public_id}/",
         "transfer, all refused, by code": f"/transfers/{large.refused.public_id}/?code=0xA700",
         "transfer, finished, not found": f"/transfers/{large.finished.public_id}/?missing=present",
+        "transfer, committed and compared": f"/transfers/{large.compared.public_id}/",
+        "transfer, not committed": f"/transfers/{large.compared.public_id}/?missing=committed",
+        "transfer, of other content": f"/transfers/{large.compared.public_id}/?missing=different",
+        "transfer, not committed by reason": f"/transfers/{large.compared.public_id}/?asked=commitment&code=0x0110",
+        "transfer, contradictions": f"/transfers/{large.compared.public_id}/?contradiction={pair}",
+        "transfer, verified again": f"/transfers/{large.again.public_id}/",
         "transfer, under way, not sent": f"/transfers/{large.running.public_id}/?missing=sent",
         "transfer, under way": f"/transfers/{large.running.public_id}/",
         "API, transfers": "/api/v1/transfers/",

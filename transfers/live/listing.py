@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from audit.live import LiveAudit
 from transfers.events import ListedTransfer, Progress, Totals, TransfersChanged, TransfersSnapshot
-from transfers.listing import count_by_verdict
+from transfers.listing import count_by_verdict, count_missing, count_overdue
 from transfers.live import rows
 from transfers.live.meters import Meter
 from transfers.live.rows import TransferRow
@@ -32,7 +32,16 @@ _VERDICTS: tuple[Literal["committed", "partial", "nothing-stored", "unverifiable
     "nothing-stored",
     "unverifiable",
 )
-_NONE: Totals = {"committed": 0, "partial": 0, "nothing-stored": 0, "unverifiable": 0, "running": 0, "queued": 0}
+_NONE: Totals = {
+    "committed": 0,
+    "partial": 0,
+    "nothing-stored": 0,
+    "unverifiable": 0,
+    "missing": 0,
+    "overdue": 0,
+    "running": 0,
+    "queued": 0,
+}
 
 
 class _Events:
@@ -167,4 +176,5 @@ class WatchedList:
             by_verdict = count_by_verdict(now)
             for verdict in _VERDICTS:
                 self._totals[verdict] = by_verdict.get(verdict, 0)
+            self._totals["missing"], self._totals["overdue"] = count_missing(), count_overdue()
         return self._totals != before

@@ -127,7 +127,8 @@ def _verify_elsewhere(request: HttpRequest, transfer: Transfer, asked: Mapping[s
         return _refuse(request, transfer, _BUSY)
     destination, verify = asked["destination"], asked["verify"]
     commits = asked["asks_commitment"]
-    inquiry = services.inquire_elsewhere(transfer, destination, verify=verify, asks_commitment=commits)
+    by = request.user.get_username()
+    inquiry = services.inquire_elsewhere(transfer, destination, verify=verify, asks_commitment=commits, by=by)
     messages.success(request, f"{destination} will be asked whether it holds the same study; nothing is sent.")
     return redirect("transfer", public_id=inquiry.public_id)
 

@@ -22,7 +22,9 @@ from transfers.listing import (
     Page,
     Show,
     count_by_verdict,
+    count_missing,
     count_needing_attention,
+    count_overdue,
     count_running,
     matching,
     page_of,
@@ -47,10 +49,10 @@ def transfer_list(request: HttpRequest) -> HttpResponse:
     if getattr(request, "htmx", None) and request.htmx.target == FRAGMENT:  # type: ignore[attr-defined]
         response = render(request, "transfers/_rows.html", context)
     else:
-        counts, running = count_by_verdict(now), count_running()
+        counts = _counts(now)
         context |= {
-            "tiles": _tiles(counts, running, request.GET, now),
-            "quick_filters": _quick_filters(filters.show, count_needing_attention(counts), running),
+            "tiles": _tiles(counts, request.GET, now),
+            "quick_filters": _quick_filters(filters.show, counts),
             "filter_form": form,
             "filters_are_open": any(request.GET.get(name) for name in form.fields if name not in {"q", "show"}),
         }
@@ -72,15 +74,29 @@ def _rows_context(request: HttpRequest, page: Page, now: datetime) -> dict[str, 
     }
 
 
-def _tiles(counts: Mapping[str, int], running: int, chosen: QueryDict, now: datetime) -> list[dict[str, Any]]:
+def _counts(now: datetime) -> Mapping[str, int]:
+    """The numbers above the list, by verdict and by quick filter."""
+    by_verdict = count_by_verdict(now)
+    by_filter = {
+        Show.ATTENTION: count_needing_attention(by_verdict),
+        Show.RUNNING: count_running(),
+        Show.OVERDUE: count_overdue(),
+        Show.MISSING: count_missing(),
+    }
+    return {**by_verdict, **{show.value: count for show, count in by_filter.items()}}
+
+
+def _tiles(counts: Mapping[str, int], chosen: QueryDict, now: datetime) -> list[dict[str, Any]]:
     """Each leads to what it counts."""
     today = {"verdict": StudyVerdict.COMMITTED.value, "since": now.astimezone(UTC).date().isoformat()}
     tiles = [_tile(StudyVerdict.COMMITTED, "committed today", counts, today, chosen)]
     for verdict in ATTENTION:
         query = {"show": Show.ATTENTION.value, "verdict": verdict.value}
         tiles.append(_tile(verdict, verdict.replace("-", " "), counts, query, chosen))
-    query = {"show": Show.RUNNING.value}
-    return [*tiles, _tile("running", "running", {"running": running}, query, chosen) | {"icon": "pending", "tone": ""}]
+    missing = _tile(Show.MISSING, "missing again", counts, {"show": Show.MISSING.value}, chosen)
+    tiles.append(missing | {"icon": "warning", "tone": "nothing-stored"})
+    running = _tile(Show.RUNNING, "running", counts, {"show": Show.RUNNING.value}, chosen)
+    return [*tiles, running | {"icon": "pending", "tone": ""}]
 
 
 def _tile(key: str, label: str, counts: Mapping[str, int], query: dict[str, str], chosen: QueryDict) -> dict[str, Any]:
@@ -95,23 +111,29 @@ def _tile(key: str, label: str, counts: Mapping[str, int], query: dict[str, str]
     }
 
 
-def _quick_filters(show: Show, attention: int, running: int) -> list[dict[str, Any]]:
-    return [
-        {"label": "All", "url": "?", "current": show is Show.ALL},
-        {
-            "label": "Needs attention",
-            "count": attention,
-            "url": f"?show={Show.ATTENTION}",
-            "current": show is Show.ATTENTION,
-        },
-        {
-            "label": "Running",
-            "count": running,
-            "key": "running",
-            "url": f"?show={Show.RUNNING}",
-            "current": show is Show.RUNNING,
-        },
-    ]
+_QUICK_FILTERS: Mapping[Show, str] = {
+    Show.ATTENTION: "Needs attention",
+    Show.RUNNING: "Running",
+    Show.OVERDUE: "Overdue",
+    Show.MISSING: "Missing again",
+}
+_TOLD = frozenset({Show.RUNNING, Show.OVERDUE, Show.MISSING})
+"""Of these the websocket tells the number."""
+
+
+def _quick_filters(chosen: Show, counts: Mapping[str, int]) -> list[dict[str, Any]]:
+    every = {"label": "All", "url": "?", "current": chosen is Show.ALL}
+    return [every, *(_quick_filter(show, chosen, counts[show]) for show in _QUICK_FILTERS)]
+
+
+def _quick_filter(show: Show, chosen: Show, count: int) -> dict[str, Any]:
+    return {
+        "label": _QUICK_FILTERS[show],
+        "count": count,
+        "key": show.value if show in _TOLD else "",
+        "url": f"?show={show}",
+        "current": chosen is show,
+    }
 
 
 def _url(request: HttpRequest, parameters: list[tuple[str, str]]) -> str:

@@ -72,6 +72,8 @@ async def test_the_totals_are_the_numbers_above_the_list(open_socket: Open, crea
         "partial": 2,
         "nothing-stored": 0,
         "unverifiable": 0,
+        "missing": 0,
+        "overdue": 0,
         "running": 1,
         "queued": 1,
     }

@@ -14,7 +14,7 @@ from django.utils import timezone
 from audit.models import Audit
 from tests.bench.rows import create_transfers
 from tests.integration.transfers.views.reading import link_in, text_of, transfers_in, words_of
-from transfers.models import Destination, Transfer
+from transfers.models import CommitmentRequest, Destination, Transfer
 from transfers.states import State
 
 pytestmark = pytest.mark.django_db
@@ -254,7 +254,7 @@ def test_the_tiles_count_what_was_committed_today_and_what_needs_attention_howev
 
     words = words_of(operator.get(LIST))
 
-    assert "1 committed today 2 partial 0 nothing stored 1 unverifiable 1 running" in words
+    assert "1 committed today 2 partial 0 nothing stored 1 unverifiable 0 missing again 1 running" in words
 
 
 @pytest.mark.parametrize("label", ["committed today", "partial", "unverifiable", "running"])
@@ -275,6 +275,62 @@ def test_a_tile_leads_to_what_it_counts(operator: Client, create: Create, ended:
 
     assert len(shown(operator, url)) == int(count) > 0
     assert text_of(operator.get(f"{LIST}{url}")).count('aria-current="true">\n        <span class="tile__count">') == 1
+
+
+def overdue(transfer: Transfer, hours_ago: float, *, is_overdue: bool = True) -> CommitmentRequest:
+    """A request of so long ago whose report did not come."""
+    at = timezone.now() - timedelta(hours=hours_ago)
+    return CommitmentRequest.objects.create(
+        transfer=transfer,
+        transaction_uid=f"2.25.{CommitmentRequest.objects.count() + 1}",
+        round=1,
+        sop_instance_uids=["2.25.1.1"],
+        called_ae_title="ARCHIVE",
+        created_at=at,
+        sent_at=at,
+        due_at=at + timedelta(hours=1),
+        closed_at=at + timedelta(hours=1) if is_overdue else None,
+        is_overdue=is_overdue,
+    )
+
+
+def test_what_is_overdue_is_found_until_it_is_asked_anew(operator: Client, ended: Create) -> None:
+    late, again, _ = ended(), ended(), ended()
+    for transfer in (late, again):
+        overdue(transfer, 3)
+        overdue(transfer, 3)
+    overdue(again, 0.5, is_overdue=False)
+
+    assert shown(operator, "?show=overdue") == ids(late)
+    assert "Overdue 1" in words_of(operator.get(LIST))
+
+
+def test_what_was_committed_and_now_lacks_something_is_found(operator: Client, ended: Create) -> None:
+    lost, _ = ended("partial", missing_since=timezone.now()), ended("partial")
+
+    words = words_of(operator.get(LIST))
+
+    assert shown(operator, "?show=missing") == ids(lost)
+    assert "1 missing again" in words
+    assert "Missing again 1" in words
+
+
+def test_a_row_that_waits_for_a_report_says_when_it_is_due(operator: Client, create: Create) -> None:
+    transfer = create()
+    Transfer.objects.update(state=State.AWAITING_COMMITMENT, worker="", lease_until=None)
+    overdue(transfer, 0.5, is_overdue=False)
+
+    words = words_of(operator.get(LIST)).replace("\u00a0", " ")
+
+    assert "Awaiting commitment" in words
+    assert re.search(r"the report on what is committed is due in (29|30) min", words)
+
+
+def test_a_row_that_is_removed_again_says_so(operator: Client, create: Create) -> None:
+    create()
+    Transfer.objects.update(state=State.ROLLING_BACK)
+
+    assert "Removing again" in words_of(operator.get(LIST))
 
 
 def test_pages_hold_each_transfer_once_in_both_directions(operator: Client, destination: Destination) -> None:

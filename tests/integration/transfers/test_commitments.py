@@ -418,18 +418,11 @@ class TestOrthanc:
         with Orthanc(tmp_path / "orthanc", modalities=modalities, settings=settings) as peer:
             yield peer
 
-    def test_what_it_committed_is_proved(self, peer: Orthanc, folder: Path) -> None:
-        write_study(folder, 4)
-
-        outcome = send(destination_for(peer, offers_commitment=True), folder, "--verify", "none")
-
-        assert (outcome.exit_code, outcome.transfer["proof"]) == (0, "committed")
-
     def test_a_file_deleted_on_its_disk_is_a_contradiction_until_content_settles_it(
         self, peer: Orthanc, folder: Path
     ) -> None:
         uids = uids_of(write_study(folder, 4))
-        sent = send(destination_for(peer, offers_commitment=True), folder)
+        sent = send(destination_for(peer), folder)
         path = file_of(peer, uids[1])
         content = path.read_bytes()
         path.unlink()

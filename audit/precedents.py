@@ -41,8 +41,14 @@ def _precedents(audit: Audit, uids: Collection[str] | None) -> Iterator[tuple[An
             yield from rows
 
 
+_TELLING = f"'{InstanceVerdict.CONFIRMED}', '{InstanceVerdict.REFUTED}'"
+
+
 def _question(audits: int, uids: int | None) -> str:
-    """CROSS JOIN makes SQLite begin with the audit's own rows; to PostgreSQL it is an inner join as any other."""
+    """Not about those that tell nothing: the same content, and no verdict on it yet.
+
+    CROSS JOIN makes SQLite begin with the audit's own rows; to PostgreSQL it is an inner join as any other.
+    """
     among_uids = "" if uids is None else f"AND own.sop_instance_uid IN ({_places(uids)})"
     return f"""
         SELECT own.sop_instance_uid, other.sha256 = own.sha256, other.verdict, other.ground, other.was_there_before,
@@ -56,8 +62,9 @@ def _question(audits: int, uids: int | None) -> str:
           AND its.id = other.audit_id AND its.id NOT IN ({_places(audits)})
           AND its.destination_public_id = asking.destination_public_id
           AND its.destination_address = asking.destination_address {among_uids}
+          AND (other.sha256 <> own.sha256 OR other.verdict IN ({_TELLING}))
         ORDER BY other.audit_id
-    """  # noqa: S608  only placeholders are put in
+    """  # noqa: S608  only placeholders and words of ours are put in
 
 
 def _places(count: int) -> str:

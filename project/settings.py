@@ -110,6 +110,8 @@ LISTENER_LENIENT = yes_or_no("LISTENER_LENIENT")
 LISTENER_TLS_CERTIFICATE = env.str("LISTENER_TLS_CERTIFICATE", default="")
 LISTENER_TLS_KEY = env.str("LISTENER_TLS_KEY", default="")
 LISTENER_TLS_CA = env.str("LISTENER_TLS_CA", default="")
+if (LISTENER_TLS_KEY or LISTENER_TLS_CA) and not LISTENER_TLS_CERTIFICATE:
+    raise ImproperlyConfigured("LISTENER_TLS_CERTIFICATE is missing: without it the DICOM listener would speak no TLS.")
 UPLOAD_QUOTA_BYTES = whole_number("UPLOAD_QUOTA_GB", 20, 1, 100_000) * 1_000_000_000
 """Of what one user has uploaded and what is kept of it."""
 UPLOAD_DIR = DATA_DIR / "uploads"

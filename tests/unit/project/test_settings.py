@@ -128,6 +128,22 @@ def test_a_wrong_number_of_side_by_side_transfers_is_named(read: Read, value: st
         read(WORKER_CONCURRENCY=value)
 
 
+@pytest.mark.parametrize(("text", "is_lenient"), [("", False), ("no", False), ("0", False), ("Yes", True), ("1", True)])
+def test_the_listener_is_lenient_only_where_it_is_said(read: Read, text: str, is_lenient: bool) -> None:
+    assert read(LISTENER_LENIENT=text)["LISTENER_LENIENT"] is is_lenient
+
+
+def test_what_is_neither_yes_nor_no_is_named(read: Read) -> None:
+    with pytest.raises(ImproperlyConfigured, match="LISTENER_LENIENT must be yes or no"):
+        read(LISTENER_LENIENT="perhaps")
+
+
+@pytest.mark.parametrize("name", ["LISTENER_TLS_KEY", "LISTENER_TLS_CA"])
+def test_a_listener_that_should_speak_tls_does_not_speak_without(read: Read, name: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="LISTENER_TLS_CERTIFICATE is missing"):
+        read(**{name: "/etc/tallyman/file.pem"})
+
+
 def test_import_roots_are_real_paths(read: Read, tmp_path: Path) -> None:
     (tmp_path / "studies").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "studies")

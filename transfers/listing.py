@@ -75,9 +75,9 @@ def matching(filters: TransferFilters) -> Transfers:
     if filters.show is Show.RUNNING:
         transfers = transfers.filter(state__in=RUNNING)
     if filters.show is Show.OVERDUE:
-        transfers = transfers.filter(pk__in=_overdue().values("transfer"))
+        transfers = transfers.filter(overdue())
     if filters.show is Show.MISSING:
-        transfers = transfers.filter(missing_since__isnull=False)
+        transfers = transfers.filter(missing())
     if filters.states:
         transfers = transfers.filter(state__in=filters.states)
     if filters.verdicts:
@@ -129,7 +129,17 @@ def count_overdue() -> int:
 
 
 def count_missing() -> int:
-    return Transfer.objects.filter(missing_since__isnull=False).count()
+    return Transfer.objects.filter(missing()).count()
+
+
+def overdue() -> Q:
+    """A report on storage commitment did not come in time, and it was not asked for again since."""
+    return Q(pk__in=_overdue().values("transfer"))
+
+
+def missing() -> Q:
+    """The study had been committed and was found to lack instances, and nobody has said to have seen it."""
+    return Q(missing_since__isnull=False)
 
 
 def _overdue() -> QuerySet[CommitmentRequest, CommitmentRequest]:

@@ -15,13 +15,13 @@ from audit.cells import Cell
 from audit.judgements import InstanceVerdict
 from audit.live import LiveAudit
 from audit.models import UID_MAXIMUM_LENGTH, Audit, Evidence, InstanceAudit
-from transfers import alarms, listing
+from transfers import listing
 from transfers.api import words
 from transfers.models import Transfer
 
 TEXT_CHARACTERS_MAXIMUM = 200
 YES_OR_NO = ("true", "false")
-ALARMS = {"overdue": alarms.overdue, "missing": alarms.missing}
+ALARMS = {"overdue": listing.overdue, "missing": listing.missing}
 
 
 def _choices(values: Sequence[str]) -> list[tuple[str, str]]:

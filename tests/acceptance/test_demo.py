@@ -20,7 +20,8 @@ from tests.datasets import write_study
 
 
 def verdicts(printed: str) -> list[str]:
-    return re.findall(r"committed|partial|nothing-stored|unverifiable", printed.partition("Study")[2])
+    """Not what stands before a number: "4 committed" is evidence."""
+    return re.findall(r"(?<!\d )(?:committed|partial|nothing-stored|unverifiable)", printed.partition("Study")[2])
 
 
 def archive_of(demo: subprocess.Popen[str]) -> int:

@@ -32,6 +32,8 @@ STUDY = Path(pydicom.__file__).parent / "data" / "test_files" / "dicomdirtests" 
 USER = "demo"
 SHOWN = frozenset(ExitCode) - {ExitCode.WRONG_USAGE, ExitCode.OUR_ERROR, ExitCode.INTERRUPTED}
 """What a send may come to for there to be something to look at."""
+PATIENCE_SECONDS = 15
+"""For the archive's report, which takes a moment: longer only where another program has the port that it comes to."""
 
 
 class Command(TallymanCommand):
@@ -108,7 +110,7 @@ def _prepared(folder: Path) -> Path:
 
     Only where a demo was broken off it still holds what arrived by then, since that transfer goes on.
     """
-    unfinished = [State.QUEUED, State.INTERRUPTED, State.FAILED, *HELD]
+    unfinished = [State.QUEUED, State.INTERRUPTED, State.FAILED, State.AWAITING_COMMITMENT, *HELD]
     if not Transfer.objects.filter(destination__name=DESTINATION, state__in=unfinished).exists():
         shutil.rmtree(folder, ignore_errors=True)
     return folder
@@ -133,6 +135,10 @@ def _listening(folder: Path) -> Iterator[DemoArchive]:
 def _point_destination_to(archive: DemoArchive) -> None:
     """The demo archive never replaces what it stores by other content, so there the same UID means the same content."""
     where = {"kind": "dicom", "host": archive.host, "port": archive.port, "called_ae_title": archive.ae_title}
-    Destination.objects.update_or_create(
-        name=DESTINATION, defaults={**where, "same_uid_means_same_content": True, "tls_enabled": False}
-    )
+    declared = {
+        "same_uid_means_same_content": True,
+        "tls_enabled": False,
+        "offers_commitment": True,
+        "commitment_timeout_seconds": PATIENCE_SECONDS,
+    }
+    Destination.objects.update_or_create(name=DESTINATION, defaults={**where, **declared})

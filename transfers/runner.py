@@ -21,6 +21,7 @@ from transfers.commitment_requests import ask_to_commit
 from transfers.errors import UNANSWERED, TransferStopped
 from transfers.leases import is_lost_connection
 from transfers.models import Attempt, Transfer
+from transfers.passwords import PasswordUnreadable
 from transfers.preflight import find, preflight
 from transfers.progress import Progress, Watcher, watch_nothing
 from transfers.read_back import compare
@@ -99,6 +100,11 @@ def _run(transfer: Transfer, halt: Event, cancelled: Event, watch: Watcher, halt
     instances = transfer.audit.instances.order_by("position").iterator()
     entries = tuple(entries_of(instances, transfer.study_instance_uid))
     run = Run(transfer, Ledger(transfer.audit), entries, halt, cancelled, watch)
+    try:
+        run.sides  # noqa: B018  made now, so that nothing is begun where one of them cannot be spoken to
+    except PasswordUnreadable:
+        queue.move(transfer, State.FAILED, reason="password_unreadable")
+        return
     try:
         if transfer.sends:
             _run_watched(run)

@@ -24,7 +24,15 @@ def tell(name: str, detail: Detail) -> Told:
     return teller(detail) if teller else Told(name.replace("_", " ").capitalize(), _reason(detail))
 
 
+_WHY_FAILED: Mapping[str, str] = {
+    "destination_moved": "The destination was pointed to another archive since: send anew to reach that",
+    "password_unreadable": "Its password was stored under another SECRET_KEY: set the password of the destination again",
+}
+
+
 def _state_changed(detail: Detail) -> Told:
+    if detail.get("after") == State.FAILED and (why := _WHY_FAILED.get(str(detail.get("reason")))):
+        return Told("Failed before anything was sent", why, "error")
     return _STATES.get(str(detail.get("after")), Told(f"State: {detail.get('after')}"))
 
 

@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 from pydicom.uid import CTImageStorage, MRImageStorage
+from pytest_django import Settings
 
 from audit.manifest import read_input
 from audit.models import Evidence
@@ -25,6 +26,7 @@ from tests.fakes.script import Script
 from transfers import leases, queue, services
 from transfers.leases import this_process
 from transfers.models import Batch, Destination, Transfer
+from transfers.passwords import encrypt_password
 from transfers.runner import run_transfer
 from transfers.states import State
 
@@ -428,3 +430,23 @@ def test_a_draft_that_is_started_is_asked_about_again_and_sent(
     before = dict(transfer.audit.instances.values_list("sop_instance_uid", "was_there_before"))
     assert [before[uid] for uid in uids_of(paths)] == ["yes", "no"]
     assert (transfer.state, transfer.verdict) == ("finished", "committed")  # read back, and the same
+
+
+def test_a_side_whose_password_cannot_be_read_fails_it_before_anything_is_sent(
+    claim: Claim, archive: MakeArchive, folder: Path, settings: Settings
+) -> None:
+    write_study(folder, 1)
+    peer = archive()
+    transfer = claim(peer)
+    side = Destination.objects.create(
+        name="side", kind="orthanc", url="http://127.0.0.1:1", password_encrypted=encrypt_password("secret")
+    )
+    transfer.destination.ask_at.set([side])
+    settings.SECRET_KEY = "another one, as after a restore without its file"
+
+    run_transfer(transfer)
+
+    change = transfer.events.filter(name="state_changed").last()
+    assert change is not None
+    assert (transfer.state, change.detail["reason"]) == (State.FAILED, "password_unreadable")
+    assert peer.log.requests == []

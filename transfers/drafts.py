@@ -25,6 +25,8 @@ class Plan(NamedTuple):
     policy: Policy
     verify: str
     send_what_can: bool
+    asks_commitment: bool = False
+    rolls_back: bool = False
 
 
 class Best(NamedTuple):
@@ -86,13 +88,15 @@ def _withheld(findings: Mapping[str, Any]) -> int:
 def _best(findings: Mapping[str, Any], plan: Plan, *, is_held_back: bool) -> Best:
     if is_held_back:
         return Best("nothing stored", "Nothing of this study would be sent.")
+    if _withheld(findings) and plan.rolls_back:
+        return Best("nothing stored", "The study would not be complete there, so what was sent is removed again.")
     if _withheld(findings):
         return Best("partial", "The study would not be complete there.")
     was_empty = plan.verify != "none" and not findings.get("present") and not findings.get("unknown")
     policy = replace(plan.policy, same_uid_means_same_content=True) if was_empty else plan.policy
-    best = ceiling(plan.method, policy, plan.verify)
+    best = ceiling(plan.method, policy, plan.verify, asks_commitment=plan.asks_commitment)
     if findings.get("present") and not plan.policy.same_uid_means_same_content:
-        sentence = "What is listed there already counts only if the same content was proved there before."
+        sentence = "What is listed there already counts only if it is read back and found to be the same."
         return Best(f"{best.title}, or unverifiable" if best.proof else best.title, sentence)
     return Best(best.title, best.sentence)
 
@@ -108,10 +112,16 @@ def _notes(findings: Mapping[str, Any], plan: Plan, *, is_held_back: bool) -> It
         yield Note("warning", "So the whole study is held back.")
     if present := int(findings.get("present", 0)):
         listed = f"{_instances(present)} {'is' if present == 1 else 'are'} listed there already"
-        same = "which counts as the same content" if plan.policy.same_uid_means_same_content else "content not compared"
-        yield Note("info", f"{listed}, {same}.")
+        yield Note("info", f"{listed}{_SAME if plan.policy.same_uid_means_same_content else _COMPARED}")
     if plan.verify != "none" and (unknown := int(findings.get("unknown", 0))):
         yield Note("warning", f"It could not be asked whether it holds {_instances(unknown)} already.")
+
+
+_SAME = ", which counts as the same content."
+_COMPARED = (
+    ". Before anything is sent, what is there is read back and compared, if it can be: the same content is not sent "
+    "again, and other content holds the study back."
+)
 
 
 def _instances(count: int) -> str:

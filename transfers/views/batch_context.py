@@ -101,7 +101,14 @@ def _draft(batch: Batch, page: int) -> dict[str, Any]:
 
 
 def _plan(batch: Batch, *, send_what_can: bool) -> Plan:
-    return Plan(batch.method, batch.destination.policy, batch.verify, send_what_can)
+    return Plan(
+        batch.method,
+        batch.destination.policy,
+        batch.verify,
+        send_what_can,
+        asks_commitment=batch.asks_commitment,
+        rolls_back=batch.rolls_back,
+    )
 
 
 def _prospect(draft: Transfer, plan: Plan) -> Prospect:

@@ -75,7 +75,7 @@ def test_what_is_listed_already_may_stay_unverifiable() -> None:
 
     assert listed.instances == 10
     assert listed.best.title == "committed by “present”, or unverifiable"
-    assert "2 instances are listed there already, content not compared." in texts(listed)
+    assert "2 instances are listed there already. Before anything is sent, what is there is read back" in texts(listed)
 
 
 def test_what_is_listed_already_counts_where_one_uid_means_one_content() -> None:
@@ -83,6 +83,19 @@ def test_what_is_listed_already_counts_where_one_uid_means_one_content() -> None
 
     assert trusted.best.title == "committed by “present”"
     assert "1 instance is listed there already, which counts as the same content." in texts(trusted)
+
+
+def test_a_commitment_and_a_comparison_prove_more() -> None:
+    assert found(PLAN._replace(verify="none", asks_commitment=True)).best.title == "committed by “committed”"
+    assert found(PLAN._replace(verify="content")).best.title == "committed by “identical”"
+    assert found(PLAN._replace(verify="content:15%")).best.title == "committed by “present”"
+
+
+def test_all_or_nothing_ends_with_nothing_where_the_study_cannot_be_complete() -> None:
+    incomplete = found(WHAT_CAN._replace(rolls_back=True), unsendable=[REFUSED], sendable=7, size_bytes=7_000)
+
+    assert incomplete.best.title == "nothing stored"
+    assert "removed again" in incomplete.best.sentence
 
 
 def test_a_destination_that_could_not_be_asked_is_asked_again_for_all_of_it() -> None:

@@ -26,7 +26,7 @@ def tell(name: str, detail: Detail) -> Told:
 
 _WHY_FAILED: Mapping[str, str] = {
     "destination_moved": "The destination was pointed to another archive since: send anew to reach that",
-    "password_unreadable": "Its password was stored under another SECRET_KEY: set the password of the destination again",
+    "password_unreadable": "Its password was stored under another SECRET_KEY: set the destination's password again",
 }
 
 

@@ -65,7 +65,9 @@ def _send(entries: list[ManifestEntry], endpoint: DicomEndpoint) -> float:
 def _ask(key: str, entries: list[ManifestEntry], endpoint: Endpoint) -> float:
     """An answer that misses an instance ends the run."""
     began_at = time.perf_counter()
-    seen = list(PROBES[key].verify(entries, ProbeContext(endpoint, settle_seconds=0, retry_seconds=0)))
+    # As after a transfer to where nothing was before.
+    context = ProbeContext(endpoint, settle_seconds=0, retry_seconds=0, wants_sop_class=False)
+    seen = list(PROBES[key].verify(entries, context))
     seconds = time.perf_counter() - began_at
     found = sum(isinstance(each, Observation) and each.kind is EvidenceKind.PRESENT for each in seen)
     assert found == len(entries), f"{key}: {found} of {len(entries)}"

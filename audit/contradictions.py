@@ -11,8 +11,9 @@ from django.db.models import Q
 from django.db.models.expressions import RawSQL
 
 from audit.models import Audit
-from audit.newest_evidence import Statement, newest, places
+from audit.newest_evidence import Pick, Statement, id_of, instances_with, places
 from audit.observations import MEANING, EvidenceKind, Family, Polarity
+from audit.remembered import remembered
 
 _PROOFS = (Family.CONTENT, Family.COMMITMENT, Family.PRESENCE)
 _DECIDING = {
@@ -49,50 +50,49 @@ def contradictions_of(audit: Audit) -> Counter[Contradiction]:
 
     One that only an older reading affirmed, and that was not handed over since, is in none.
     """
-    columns = [_newest(family, audit.chain()) for family in _PROOFS]
-    parameters = [each for column in columns for each in column.parameters]
+    return remembered(audit, "contradictions", lambda: _count(audit))
+
+
+def _count(audit: Audit) -> Counter[Contradiction]:
+    said = _said(audit)
+    kinds = ", ".join(f"{family}.kind" for family in _PROOFS)
     found: Counter[Contradiction] = Counter()
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            SELECT {", ".join(column.text for column in columns)}, COUNT(*)
-            FROM audit_instanceaudit examined WHERE examined.audit_id = %s AND examined.is_contradiction
-            GROUP BY 1, 2, 3
-            """,  # noqa: S608  only placeholders are put in
-            [*parameters, audit.pk],
-        )
-        for *kinds, count in cursor.fetchall():
-            if pair := _pair([EvidenceKind(kind) for kind in kinds if kind]):
+        cursor.execute(f"SELECT {kinds}, COUNT(*) {said.text} GROUP BY {kinds}", said.parameters)
+        for *newest, count in cursor.fetchall():
+            if pair := _pair([EvidenceKind(kind) for kind in newest if kind]):
                 found[pair] += count
     return found
 
 
 def has_contradiction(audit: Audit, contradiction: Contradiction) -> Q:
     """Whether an instance is one of those that `contradictions_of` counts so."""
-    conditions = [*_is_strongest(contradiction.denied_by, audit), *_is_strongest(contradiction.affirmed_by, audit)]
-    statement = f"""
-        SELECT examined.id FROM audit_instanceaudit examined
-        WHERE examined.audit_id = %s AND examined.is_contradiction
-        AND {" AND ".join(condition.text for condition in conditions)}
-    """  # noqa: S608  only placeholders are put in
+    said = _said(audit)
+    conditions = [*_is_strongest(contradiction.denied_by), *_is_strongest(contradiction.affirmed_by)]
+    statement = f"SELECT examined.id {said.text} WHERE {' AND '.join(each.text for each in conditions)}"
     parameters = [each for condition in conditions for each in condition.parameters]
-    return Q(pk__in=RawSQL(statement, [audit.pk, *parameters]))  # noqa: S611  only placeholders are put in
+    return Q(pk__in=RawSQL(statement, [*said.parameters, *parameters]))  # noqa: S611  only placeholders are put in
 
 
-def _is_strongest(kind: EvidenceKind, audit: Audit) -> Iterator[Statement]:
+def _said(audit: Audit) -> Statement:
+    """The instances of contradictions, each joined with what each proof said last."""
+    picks = {f"newest_{family}": Pick(_DECIDING[family]) for family in _PROOFS}
+    instances = instances_with(picks, audit, "AND instance.is_contradiction")
+    joins = " ".join(
+        f"LEFT JOIN audit_evidence {family} ON {family}.id = {id_of(f'newest_{family}')}" for family in _PROOFS
+    )
+    return Statement(f"FROM {instances.text} {joins}", instances.parameters)
+
+
+def _is_strongest(kind: EvidenceKind) -> Iterator[Statement]:
     """Its family says this, and no stronger family says yes or no as it does."""
     families, polarity = MEANING[kind]
     for family in _PROOFS:
-        said = _newest(family, audit.chain())
         if family in families:
-            yield Statement(f"{said.text} = %s", [*said.parameters, kind])
+            yield Statement(f"{family}.kind = %s", [kind])
             return
         alike = [each for each in _DECIDING[family] if MEANING[each][1] is polarity]
-        yield Statement(f"COALESCE({said.text}, '') NOT IN ({places(alike)})", [*said.parameters, *alike])
-
-
-def _newest(family: Family, chain: Sequence[Audit]) -> Statement:
-    return newest("kind", _DECIDING[family], chain)
+        yield Statement(f"COALESCE({family}.kind, '') NOT IN ({places(alike)})", [*alike])
 
 
 def _pair(kinds: Sequence[EvidenceKind]) -> Contradiction | None:

@@ -13,6 +13,7 @@ from django.db.models import Exists, OuterRef, Q
 from audit.judgements import Ground, InstanceVerdict
 from audit.models import Audit, Evidence
 from audit.observations import EvidenceKind
+from audit.remembered import remembered
 
 _KINDS = (
     EvidenceKind.NOT_SENT,
@@ -37,8 +38,12 @@ class AnsweredAlike:
     count: int
 
 
-def failing_by_answer(audit: Audit) -> Iterator[AnsweredAlike]:
+def failing_by_answer(audit: Audit) -> list[AnsweredAlike]:
     """What is not confirmed of a sealed audit, with what the evidence of the whole chain last said of its sending."""
+    return remembered(audit, "answers", lambda: list(_failing_by_answer(audit)))
+
+
+def _failing_by_answer(audit: Audit) -> Iterator[AnsweredAlike]:
     chain = [each.pk for each in audit.chain()]
     with connection.cursor() as cursor:
         cursor.execute(_grouped(chain), [*(chain if len(chain) > 1 else []), *_KINDS, audit.pk, *_FAILING])

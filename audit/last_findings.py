@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,9 +12,10 @@ from django.db.models import Q
 from django.db.models.expressions import RawSQL
 
 from audit.judgements import Ground, InstanceVerdict
-from audit.models import Audit
-from audit.newest_evidence import Statement, newest, places, text_of
+from audit.models import Audit, Evidence
+from audit.newest_evidence import Pick, Statement, id_of, instances_with, places, text_of
 from audit.observations import MEANING, EvidenceKind, Family, Polarity
+from audit.remembered import remembered
 
 
 class Question(StrEnum):
@@ -73,37 +73,47 @@ class FoundAlike:
     count: int
 
 
-def found_alike(audit: Audit, question: Question) -> Iterator[FoundAlike]:
+def found_alike(audit: Audit, question: Question) -> list[FoundAlike]:
     """What is not as it should be, by the evidence of the whole chain; of a sealed audit.
 
     What is refuted is told by what refutes it alone.
     """
+    return remembered(audit, f"found.{question}", lambda: list(_found_alike(audit, question)))
+
+
+def _found_alike(audit: Audit, question: Question) -> Iterator[FoundAlike]:
     found = _found(audit, question)
+    # Reasons are only told apart where no code does it.
+    apart = f"CASE WHEN {_code()} = '' THEN {text_of('answer.detail', 'reason')} END"
+    columns = f"examined.verdict, examined.ground, answer.kind, {_code()}, examined.sop_class_uid"
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""
-            SELECT examined.verdict, examined.ground, answer.kind, {_code()}, MIN({_reason()}),
-            examined.sop_class_uid, COUNT(*)
-            {found.text}
-            GROUP BY 1, 2, 3, 4, CASE WHEN {_code()} = '' THEN {_reason()} ELSE '' END, 6
-            """,
+            f"SELECT {columns}, MIN(answer.id), COUNT(*) {found.text} GROUP BY 1, 2, 3, 4, 5, {apart}",
             found.parameters,
         )
         rows = list(cursor.fetchall())
-    for verdict, ground, kind, code, reason, sop_class_uid, count in rows:
+    details = dict(Evidence.objects.filter(pk__in=[row[5] for row in rows]).values_list("pk", "detail"))
+    for verdict, ground, kind, code, sop_class_uid, example, count in rows:
         yield FoundAlike(
-            InstanceVerdict(verdict), Ground(ground), EvidenceKind(kind), code, reason, sop_class_uid, count
+            InstanceVerdict(verdict),
+            Ground(ground),
+            EvidenceKind(kind),
+            code,
+            str(details[example].get("reason") or ""),
+            sop_class_uid,
+            count,
         )
 
 
-def differences_of(audit: Audit, most: int) -> Iterator[Mapping[str, Any]]:
-    """The details of what was found to be different, of the first so many."""
-    found = _found(audit, Question.CONTENT)
-    denied = f"{found.text} AND answer.kind IN (%s, %s) ORDER BY examined.position LIMIT %s"
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT CAST(answer.detail AS text) {denied}", [*found.parameters, *_OTHER_CONTENT, most])
-        rows = list(cursor.fetchall())
-    yield from (json.loads(detail) for (detail,) in rows)
+def differences_of(audit: Audit, most: int) -> list[Mapping[str, Any]]:
+    """What was written down of contents that were found to be different, of the first so many."""
+    refuted = audit.instances.filter(ground__in=[Ground.DIFFERENT, Ground.CONFLICT])
+    rows = Evidence.objects.filter(instance__audit__in=audit.chain(), kind__in=_OTHER_CONTENT)
+    if audit.continues_id is None:
+        rows = rows.filter(instance__in=refuted)
+    else:
+        rows = rows.filter(instance__sop_instance_uid__in=refuted.values("sop_instance_uid"))
+    return list(rows.values_list("detail", flat=True)[:most])
 
 
 def was_last_found(audit: Audit, question: Question, code: str) -> Q:
@@ -115,22 +125,18 @@ def was_last_found(audit: Audit, question: Question, code: str) -> Q:
 
 def _found(audit: Audit, question: Question) -> Statement:
     """The instances, each with the evidence that speaks for it, where that is to be told."""
-    picked = newest("id", _ASKED[question], audit.chain(), deciding=_DECIDING[question])
+    instances = instances_with({"newest": Pick(_ASKED[question], _DECIDING[question])}, audit)
     denying, still_open = _DENYING[question], _OPEN[question]
     text = f"""
-        FROM audit_instanceaudit examined JOIN audit_evidence answer ON answer.id = {picked.text}
-        WHERE examined.audit_id = %s AND (
+        FROM {instances.text} JOIN audit_evidence answer ON answer.id = {id_of("newest")}
+        WHERE (
             (answer.kind IN ({places(denying)}) AND (examined.verdict <> %s OR examined.ground IN ({places(_GROUNDS)})))
             OR (answer.kind IN ({places(still_open)}) AND examined.verdict <> %s)
         )
     """
     refuted = InstanceVerdict.REFUTED
-    return Statement(text, [*picked.parameters, audit.pk, *denying, refuted, *_GROUNDS, *still_open, refuted])
+    return Statement(text, [*instances.parameters, *denying, refuted, *_GROUNDS, *still_open, refuted])
 
 
 def _code() -> str:
     return f"COALESCE({text_of('answer.detail', 'failure_reason')}, {text_of('answer.detail', 'code')}, '')"
-
-
-def _reason() -> str:
-    return f"COALESCE({text_of('answer.detail', 'reason')}, '')"

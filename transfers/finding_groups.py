@@ -80,7 +80,7 @@ def _sentences(
     if code in ABOUT_THE_SOP_CLASS:
         yield f"{classes_text(classes)}."
     if kind in _OTHER_CONTENT:
-        yield _differences_text(list(differences_of(audit, LOOKED_THROUGH)))
+        yield _differences_text(differences_of(audit, LOOKED_THROUGH))
     if kind is EvidenceKind.COMMITMENT_FAILED:
         yield "That it does not commit does not say that it does not hold them."
     is_of_commitment = question is Question.COMMITMENT

@@ -101,15 +101,18 @@ def series_of(audit: Audit) -> list[Series]:
 def page_of(rows: Instances, from_position: int = 0) -> InstancePage:
     """A page that begins at a position of the manifest (from 0) or after it."""
     found = list(rows.filter(position__gte=from_position).order_by("position")[: PAGE_ROWS + 1])
-    before = list(
-        rows.filter(position__lt=from_position).order_by("-position").values_list("position", flat=True)[:PAGE_ROWS]
-    )
+    before = _positions_before(rows, from_position) if from_position else []
     has_next = len(found) > PAGE_ROWS
     return InstancePage(
         instances=found[:PAGE_ROWS],
         previous_from=before[-1] if before else None,
         next_from=found[PAGE_ROWS].position if has_next else None,
     )
+
+
+def _positions_before(rows: Instances, position: int) -> list[int]:
+    earlier = rows.filter(position__lt=position).order_by("-position")
+    return list(earlier.values_list("position", flat=True)[:PAGE_ROWS])
 
 
 def rows_of(audit: Audit, instances: Sequence[InstanceAudit], live: Mapping[int, str]) -> list[dict[str, Any]]:

@@ -130,6 +130,19 @@ def test_nothing_is_asked_at_itself(admin_client: Client) -> None:
     assert list(destination.ask_at.all()) == [other]
 
 
+def test_the_sides_of_an_archive_are_in_its_history(admin_client: Client) -> None:
+    destination, other = added(admin_client), added(admin_client, name="other")
+    changed(admin_client, destination, ask_at=[other.pk])
+    other.delete()
+
+    page = admin_client.get(f"{URL}{destination.pk}/history/")
+
+    assert page.status_code == 200
+    assert "ask_at" in page.content.decode()
+    for change in destination.history.all():
+        assert admin_client.get(f"{URL}{destination.pk}/history/{change.pk}/").status_code == 200
+
+
 def test_the_settings_of_commitment_are_kept(admin_client: Client) -> None:
     said = {"offers_commitment": "on", "commitment_timeout_seconds": "60", "commitment_batch_size": "500"}
 

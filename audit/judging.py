@@ -20,7 +20,7 @@ from audit.judgements import (
     StudyVerdict,
     WasThereBefore,
 )
-from audit.models import Audit
+from audit.models import Audit, Evidence
 from audit.observations import MEANING, EvidenceKind, Family
 from audit.plain_words import what_was_said
 from audit.precedents import among, known_content
@@ -107,10 +107,26 @@ def _set_verdict(audit: Audit, judged: _Judged, kinds: Set[EvidenceKind]) -> Non
             contradictions=sum(len(found) for judgement, found in judged.items() if judgement.is_contradiction),
             explanations=_explanations(audit) if not kinds.isdisjoint(_EXPLAINED) else {},
             was_asked=not kinds.isdisjoint(_ASKED),
+            unanswered=_unanswered(audit) if EvidenceKind.PROBE_FAILED in kinds else 0,
             files_left_out=audit.files_left_out,
             was_committed_at=_was_committed_at(audit),
         ),
     )
+
+
+def _unanswered(audit: Audit) -> int:
+    """Of how many instances the newest list, of this audit, was none at all."""
+    newest: dict[int, tuple[int, bool]] = {}
+    rows = Evidence.objects.filter(instance__audit=audit, kind__in=_LISTED)
+    for instance_id, kind, of_round, detail in rows.values_list("instance_id", "kind", "round", "detail").iterator():
+        if "reader" in detail:  # what failed was to read it back
+            continue
+        answer = of_round, kind == EvidenceKind.PROBE_FAILED
+        newest[instance_id] = max(newest.get(instance_id, answer), answer)
+    return sum(has_failed for _, has_failed in newest.values())
+
+
+_LISTED = (EvidenceKind.PRESENT, EvidenceKind.ABSENT, EvidenceKind.PROBE_FAILED)
 
 
 def _was_committed_at(audit: Audit) -> str:

@@ -10,7 +10,6 @@ from audit.judgements import Ground, InstanceVerdict, StudyVerdict
 from audit.observations import EvidenceKind
 from audit.verdicts import weakest_proof
 
-
 _COMPARED = frozenset({Ground.IDENTICAL, Ground.EQUIVALENT, Ground.DIFFERENT, Ground.CONFLICT})
 
 
@@ -25,6 +24,8 @@ class StudyFindings:
     """What was said with evidence of a kind, and how often."""
     was_asked: bool = True
     """Whether the destination was asked at all after sending."""
+    unanswered: int = 0
+    """About how many instances the destination could not be asked when it was asked last."""
     files_left_out: int = 0
     was_committed_at: str = ""
     """When an earlier audit of the same transfer found the study committed."""
@@ -52,6 +53,11 @@ def reason_of(verdict: StudyVerdict, findings: StudyFindings) -> str:
         sentences.append(f"It was committed when it was asked about on {findings.was_committed_at}")
     if 0 < findings.compared < findings.total:
         sentences.append(f"The contents of {findings.compared:,} of {_instances(findings.total)} were compared")
+    if findings.unanswered and verdict is StudyVerdict.COMMITTED:
+        sentences.append(
+            f"When it was asked last, it did not answer about {_instances(findings.unanswered)}: "
+            "what was proved before stands"
+        )
     if findings.contradictions:
         sentences.append(
             f"For {_instances(findings.contradictions)} proofs contradict each other; look at the destination"

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from tests.commands import destination_for, run, send
 from tests.datasets import write_study
+from tests.fakes.acts import Answer
 from tests.fakes.archive import Archive
 from tests.fakes.fixtures import MakeArchive
 from transfers import queue, services
@@ -121,3 +122,12 @@ def test_what_a_process_works_on_is_taken_up_later(committed: Transfer) -> None:
 
 def uids_of_transfer(transfer: Transfer) -> list[str]:
     return list(transfer.audit.instances.order_by("position").values_list("sop_instance_uid", flat=True))
+
+
+def test_what_could_not_be_asked_again_is_told_though_the_proof_stands(committed: Transfer, peer: Archive) -> None:
+    peer.script.on_find = Answer(0xC000)
+
+    asked = run("verify", str(committed.public_id), "--json")
+
+    assert asked.transfer["verdict"] == "committed"
+    assert "it did not answer about 3 instances: what was proved before stands" in asked.transfer["reason"]

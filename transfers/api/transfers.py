@@ -39,6 +39,15 @@ class EventDocument(serializers.ModelSerializer[TransferEvent]):
         read_only_fields = fields
 
 
+class TakenBackDocument(serializers.Serializer[Any]):
+    """What a roll-back would remove, and what it would leave."""
+
+    instances = serializers.IntegerField(help_text="That this transfer brought, and that were not there before.")
+    stays = serializers.IntegerField(
+        help_text="Of the study: there before, or nobody knows whether they were, or never sent."
+    )
+
+
 class VerifyRequest(StrictRequest):
     """Whom to ask, and how."""
 
@@ -91,6 +100,7 @@ class TransferViews(ApiViewSet):
         "retry": (HTTPStatus.CONFLICT,),
         "verify": (HTTPStatus.CONFLICT,),
         "rollback": (HTTPStatus.CONFLICT,),
+        "rollback_preview": (HTTPStatus.CONFLICT,),
     }
     queryset = Transfer.objects.select_related("destination", "audit", "batch")
     filterset_class = TransferFilters
@@ -183,6 +193,14 @@ class TransferViews(ApiViewSet):
         )
         document = self.get_serializer(inquiry).data
         return Response(document, HTTPStatus.CREATED, headers={"Location": document["url"]})
+
+    @extend_schema(
+        summary="What would be removed again",
+        description="How much `POST` would remove, if it is still there; or, with 409, why nothing can be.",
+        responses=TakenBackDocument,
+    )
+    def rollback_preview(self, _request: Request, **_address: Any) -> Response:
+        return Response(services.preview_roll_back(self.get_object())._asdict())
 
     @extend_schema(
         summary="Remove from the destination again what a transfer brought there",

@@ -63,7 +63,11 @@ version_1 = [
     path("transfers/<uuid:id>/cancel/", TransferViews.as_view({"post": "cancel"}), name="api-transfer-cancel"),
     path("transfers/<uuid:id>/retry/", TransferViews.as_view({"post": "retry"}), name="api-transfer-retry"),
     path("transfers/<uuid:id>/verify/", TransferViews.as_view({"post": "verify"}), name="api-transfer-verify"),
-    path("transfers/<uuid:id>/rollback/", TransferViews.as_view({"post": "rollback"}), name="api-transfer-rollback"),
+    path(
+        "transfers/<uuid:id>/rollback/",
+        TransferViews.as_view({"get": "rollback_preview", "post": "rollback"}),
+        name="api-transfer-rollback",
+    ),
     path(
         "transfers/<uuid:id>/alarm-seen/",
         TransferViews.as_view({"post": "alarm_seen"}),

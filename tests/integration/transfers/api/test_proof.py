@@ -293,6 +293,22 @@ def test_what_it_brought_is_removed_again(api: APIClient, committed: Transfer, s
     assert committed.events.get(name="roll_back_asked").detail["by"] == "operator"
 
 
+def test_how_much_would_be_removed_is_said_before(api: APIClient, create: Create, service: Destination) -> None:
+    transfer = finish(create(), {1: ACKNOWLEDGED, 2: ACKNOWLEDGED}, {1: PRESENT, 2: PRESENT, 3: ABSENT})
+    transfer.destination.ask_at.add(service)
+
+    preview = api.get(url_of(transfer, "rollback/"))
+
+    assert (preview.status_code, preview.json()) == (200, {"instances": 2, "stays": 1})
+    assert api.get(url_of(transfer)).json()["state"] == "finished"
+
+
+def test_why_nothing_can_be_removed_is_said_before(api: APIClient, committed: Transfer) -> None:
+    refused = api.get(url_of(committed, "rollback/"))
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "cannot_roll_back")
+
+
 def test_where_nothing_can_be_removed_the_reason_is_said(api: APIClient, committed: Transfer) -> None:
     refused = api.post(url_of(committed, "rollback/"))
 

@@ -52,6 +52,7 @@ _BY_CODE: Mapping[str, str] = {
     "listing_refused": "Allow our AE title to query there, then verify again.",
     "listing_endless": "The archive lists without end. Its log may say why; its maker should know.",
     "retrieval_failed": "The archive did not hand it over. Look at its log, then verify again.",
+    "retrieval_failed_for_now": "The archive could not hand it over for now. Verify again later; its log may say why.",
     "retrieval_refused": "Allow our AE title to retrieve there, then verify again.",
     "retrieval_endless": "The archive sends more than was asked for. Its log may say why; its maker should know.",
     "not_found": "The archive hands over no such instance. Where it lists it all the same, its index and its files "

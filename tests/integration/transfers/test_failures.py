@@ -12,9 +12,20 @@ from audit.judgements import Policy
 from audit.ledger import Ledger, continue_audit
 from audit.models import Audit
 from audit.observations import EvidenceKind, Observation
+from transfers.errors import (
+    CredentialsRefused,
+    InstanceNotFound,
+    NoPresentationContext,
+    RetrievalRefused,
+    ServiceUnreachable,
+    SourceFileUnreadable,
+    TransferError,
+)
+from transfers.failure_reasons import failure_reason_text
 from transfers.failures import MOST_GROUPS, failures_of
 from transfers.instance_listing import InstanceFilters, matching
 from transfers.models import Transfer
+from transfers.remedies import remedy_of_code
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +53,11 @@ def sealed(audit: Audit, *rounds: Mapping[int, Said]) -> Audit:
 
 def shown(audit: Audit) -> list[tuple[int, str]]:
     """How many, and what the group is called, with the numbers of those that its link shows."""
-    failures = failures_of(audit, lambda query: matching(audit, InstanceFilters(**query)))  # type: ignore[arg-type, return-value]
+    failures = failures_of(
+        audit,
+        lambda query: matching(audit, InstanceFilters(**query)),  # type: ignore[arg-type, return-value]
+        asked_to_commit=True,
+    )
     for failure in failures:
         assert len(failure["url"]) == failure["count"]
     return [(failure["count"], failure["title"]) for failure in failures]
@@ -119,3 +134,134 @@ def test_what_was_not_sent_and_not_asked_for_is_unproven_by_its_ground(create: C
 
 def test_where_all_is_proved_nothing_went_wrong(create: Create) -> None:
     assert shown(sealed(create(instances=1).audit, {1: ACKNOWLEDGED}, {1: PRESENT})) == []
+
+
+def committed_but(**detail: Any) -> Said:
+    return (EvidenceKind.COMMITMENT_FAILED, detail)
+
+
+def told(audit: Audit) -> dict[str, str]:
+    """What is said of each group, by its title."""
+    return {failure["title"]: failure["text"] for failure in failures_of(audit, str, asked_to_commit=True)}
+
+
+@pytest.mark.parametrize("reason", [0x0110, 0x0122, 0x0131, 0x0213, 0x0FFF])
+def test_what_is_not_committed_is_told_with_its_reason_although_it_is_there(create: Create, reason: int) -> None:
+    code = f"0x{reason:04X}"
+    failed = committed_but(failure_reason=code, reason=failure_reason_text(reason))
+    audit = sealed(
+        create(instances=2).audit, {1: ACKNOWLEDGED, 2: ACKNOWLEDGED}, {1: PRESENT, 2: PRESENT}, {1: failed, 2: failed}
+    )
+
+    ((count, title),) = shown(audit)
+
+    assert audit.verdict == "committed"
+    assert count == 2
+    assert title.startswith(f"Not committed: {code}. ")
+    assert told(audit)[title]
+
+
+@pytest.mark.parametrize("reason", [0x0112, 0x0119])
+def test_what_commitment_denies_is_told_by_its_reason_and_not_by_its_ground(create: Create, reason: int) -> None:
+    code = f"0x{reason:04X}"
+    denied = (EvidenceKind.COMMITMENT_REFUSED, {"failure_reason": code, "reason": failure_reason_text(reason)})
+    audit = sealed(create(instances=1).audit, {1: ACKNOWLEDGED}, {1: denied})
+
+    ((count, title),) = shown(audit)
+
+    assert (count, title.partition(". ")[0]) == (1, f"Denied by storage commitment: {code}")
+
+
+def test_a_sop_class_that_is_not_taken_is_named_with_its_number(create: Create) -> None:
+    refused = (EvidenceKind.REFUSED, {"status_code": "0x0122", "meaning": "SOP Class Not Supported"})
+    failed = committed_but(failure_reason="0x0122", reason=failure_reason_text(0x0122))
+    audit = sealed(create().audit, {1: refused, 2: refused, 3: ACKNOWLEDGED}, {3: PRESENT}, {3: failed})
+
+    texts = list(told(audit).values())
+
+    assert texts[0].startswith("2 × CT Image Storage. ")
+    assert "Enable it on the node, then resend; or use STOW-RS" in texts[0]
+    assert texts[1].startswith("1 × CT Image Storage. ")
+    assert "Enable storage commitment for this SOP class on the node" in texts[1]
+
+
+def test_what_is_overdue_or_not_mentioned_is_told_apart(create: Create) -> None:
+    audit = sealed(
+        create().audit,
+        {1: ACKNOWLEDGED, 2: ACKNOWLEDGED, 3: ACKNOWLEDGED},
+        {1: PRESENT, 2: PRESENT, 3: PRESENT},
+        {1: (EvidenceKind.NOT_MENTIONED, {}), 2: (EvidenceKind.COMMITTED, {})},
+        {2: (EvidenceKind.COMMITMENT_OVERDUE, {}), 3: (EvidenceKind.COMMITMENT_OVERDUE, {})},
+    )
+
+    assert sorted(shown(audit)) == [
+        (1, "Asked about, and not mentioned in the report on storage commitment"),
+        (1, "No report on storage commitment came in time"),
+    ]
+
+
+def test_where_commitment_is_not_offered_it_says_what_to_do(create: Create) -> None:
+    error = NoPresentationContext()
+    failed = committed_but(code=error.code, reason=str(error))
+    audit = sealed(create(instances=1).audit, {1: ACKNOWLEDGED}, {1: PRESENT}, {1: failed})
+
+    (text,) = told(audit).values()
+
+    assert "does not offer Storage Commitment to us" in text
+
+
+def test_other_content_is_told_with_the_elements_that_differ(create: Create) -> None:
+    different = (
+        EvidenceKind.DIFFERENT,
+        {"elements": ["(0008,1030)", "(0040,0275)[1].(0040,0007)"], "elements_differing": 2, "pixels_differ": True},
+    )
+    other = (EvidenceKind.DIFFERENT, {"elements": ["(0008,1030)"], "elements_differing": 1, "pixels_differ": False})
+    audit = sealed(
+        create().audit,
+        {1: ACKNOWLEDGED, 2: ACKNOWLEDGED, 3: ACKNOWLEDGED},
+        {1: PRESENT, 2: PRESENT, 3: PRESENT},
+        {1: different, 2: other, 3: (EvidenceKind.IDENTICAL, {})},
+    )
+
+    assert shown(audit) == [(2, "Other content at the destination")]
+    (text,) = told(audit).values()
+    assert "(0008,1030) Study Description (in 2)" in text
+    assert "(0040,0275)[1].(0040,0007) Scheduled Procedure Step Description (in 1)" in text
+    assert "Other pixels in 1." in text
+
+
+@pytest.mark.parametrize(
+    "error",
+    [InstanceNotFound(), RetrievalRefused(), SourceFileUnreadable(), ServiceUnreachable(), CredentialsRefused()],
+    ids=lambda error: error.code,
+)
+def test_what_could_not_be_read_back_is_told_by_the_fault(create: Create, error: TransferError) -> None:
+    failed = (EvidenceKind.PROBE_FAILED, {"code": error.code, "reason": str(error), "bytes": 5})
+    audit = sealed(create(instances=1).audit, {1: ACKNOWLEDGED}, {1: PRESENT}, {1: failed})
+
+    ((count, title),) = shown(audit)
+
+    assert count == 1
+    assert title == f"The destination could not be asked: {str(error).partition('. ')[0].rstrip('.')}"
+    assert told(audit)[title] == remedy_of_code(error.code)
+
+
+def test_what_was_read_back_in_the_end_is_no_failure(create: Create) -> None:
+    failed = (EvidenceKind.PROBE_FAILED, {"code": "not_found", "reason": "Nothing."})
+    audit = sealed(
+        create(instances=2).audit,
+        {1: ACKNOWLEDGED, 2: ACKNOWLEDGED},
+        {1: failed, 2: failed},
+        {1: PRESENT, 2: PRESENT},
+        {1: failed},
+        {1: (EvidenceKind.EQUIVALENT, {})},
+    )
+
+    assert shown(audit) == []
+
+
+def test_what_is_listed_and_not_handed_over_is_told_as_such(create: Create) -> None:
+    withheld = (EvidenceKind.UNREADABLE, {"code": "not_found", "reason": "It was not found. Look there."})
+    audit = sealed(create(instances=1).audit, {1: ACKNOWLEDGED}, {1: PRESENT}, {1: withheld})
+
+    assert shown(audit) == [(1, "Said to be there, and not handed over when it was read back: It was not found")]

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+import audit.content  # noqa: F401  whatever it may raise is known then
+from audit.encoded_data_sets import NotComparable
 from audit.judgements import Ground, InstanceVerdict, StudyVerdict
+from audit.observations import MEANING, EvidenceKind, Family, Polarity
 from audit.verdicts import weakest_proof
-from transfers.remedies import remedy_of_code, remedy_of_ground, title_of_ground
+from transfers.errors import TransferError
+from transfers.remedies import (
+    remedy_of_code,
+    remedy_of_finding,
+    remedy_of_ground,
+    title_of_finding,
+    title_of_ground,
+)
 from transfers.states import State
 from transfers.wording import STATE_WORDS, VERDICT_WORDS, count_text, duration_text, size_text
 
@@ -84,6 +96,52 @@ def _is_proof(ground: Ground) -> bool:
 )
 def test_a_status_code_has_its_remedy(code: str, words: str) -> None:
     assert words in remedy_of_code(code)
+
+
+def _errors_below(error: type[Exception]) -> Iterator[type[TransferError]]:
+    for child in error.__subclasses__():
+        if issubclass(child, TransferError):
+            yield child
+            yield from _errors_below(child)
+
+
+OURS = [each for each in (TransferError, *_errors_below(TransferError)) if each.__module__ == "transfers.errors"]
+
+
+@pytest.mark.parametrize("error", OURS, ids=lambda error: error.code)
+def test_every_fault_has_a_remedy(error: type[TransferError]) -> None:
+    assert remedy_of_code(error.code).endswith(".")
+
+
+@pytest.mark.parametrize("error", [NotComparable, *NotComparable.__subclasses__()], ids=lambda error: error.code)
+def test_everything_that_keeps_contents_from_being_compared_has_a_remedy(error: type[NotComparable]) -> None:
+    assert remedy_of_code(error.code).endswith(".")
+
+
+@pytest.mark.parametrize("reason", [0x0110, 0x0112, 0x0119, 0x0122, 0x0131, 0x0213])
+def test_every_reason_of_storage_commitment_has_a_remedy_of_its_own(reason: int) -> None:
+    code = f"0x{reason:04X}"
+
+    assert remedy_of_code(code, is_of_commitment=True).endswith(".")
+    assert remedy_of_code(code, is_of_commitment=True) != remedy_of_code(code)
+
+
+@pytest.mark.parametrize("code", ["0x0118", "0xA700", "0xC001", "0xFFFF", ""])
+def test_what_means_something_else_elsewhere_is_no_remedy_for_commitment(code: str) -> None:
+    assert remedy_of_code(code, is_of_commitment=True) == ""
+
+
+def test_every_finding_that_is_not_as_it_should_be_has_a_title_and_a_remedy() -> None:
+    asked = {Family.COMMITMENT, Family.PRESENCE, Family.CONTENT}
+    troubles = {
+        kind
+        for kind, (families, polarity) in MEANING.items()
+        if asked & set(families) and polarity is not Polarity.POSITIVE
+    }
+
+    for kind in troubles - {EvidenceKind.ABSENT}:  # which its ground explains
+        assert title_of_finding(kind)
+        assert remedy_of_finding(kind).endswith(".")
 
 
 @pytest.mark.parametrize("code", ["0x0000", "0xFFFF", "", "no_such_code"])

@@ -26,6 +26,10 @@ _DECIDING = {
 }
 
 
+def _is(kind: str, polarity: Polarity) -> bool:
+    return any(kind in kinds and MEANING[EvidenceKind(kind)][1] is polarity for kinds in _DECIDING.values())
+
+
 class Contradiction(NamedTuple):
     """What one proof denies and another affirms."""
 
@@ -40,7 +44,7 @@ class Contradiction(NamedTuple):
     def parse(cls, text: str) -> Contradiction | None:
         """None for anything that is no such pair."""
         denied_by, _, affirmed_by = text.partition(".")
-        if denied_by not in MEANING or affirmed_by not in MEANING:
+        if not (_is(denied_by, Polarity.NEGATIVE) and _is(affirmed_by, Polarity.POSITIVE)):
             return None
         return cls(EvidenceKind(denied_by), EvidenceKind(affirmed_by))
 

@@ -91,6 +91,19 @@ def test_a_pair_is_spelled_for_an_address_and_read_from_it() -> None:
     assert Contradiction.parse(str(pair)) == pair
 
 
-@pytest.mark.parametrize("text", ["", "yes", "present", "present.nothing", "present.absent.present"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "yes",
+        "present",
+        "present.nothing",
+        "present.absent.present",
+        "present.absent",
+        "refused.present",
+        "sent.sent",
+        "absent.x",
+    ],
+)
 def test_anything_else_is_no_pair(text: str) -> None:
     assert Contradiction.parse(text) is None

@@ -361,6 +361,12 @@ def test_a_cell_of_the_grid_opens_the_table_at_its_instance(operator: Client, cr
         "?evidence=x",
         "?series=9",
         "?series=x",
+        "?asked=x&code=1",
+        "?asked=content&code=%25s'",
+        "?asked=commitment",
+        "?contradiction=x",
+        "?contradiction=sent.sent",
+        "?contradiction=absent.committed",
     ],
 )
 def test_an_odd_address_is_no_error(operator: Client, create: Create, query: str) -> None:
@@ -447,3 +453,55 @@ def test_it_asks_the_database_as_often_for_a_large_study_as_for_a_small_one(
     for transfer in large:
         with django_assert_max_num_queries(45):
             operator.get(page_of(transfer))
+
+
+def test_the_funnel_shows_what_was_committed_and_compared_and_leads_to_the_rest(
+    operator: Client, create: Create
+) -> None:
+    transfer = create(instances=6, asks_commitment=True)
+    uids = [f"2.25.1.{number}" for number in range(1, 7)]
+    ledger = Ledger(transfer.audit)
+    ledger.note_was_there_before([], [])
+    for said in (
+        dict.fromkeys(uids, EvidenceKind.ACKNOWLEDGED),
+        dict.fromkeys(uids, EvidenceKind.PRESENT),
+        dict.fromkeys(uids[:4], EvidenceKind.COMMITTED) | {uids[4]: EvidenceKind.COMMITMENT_REFUSED},
+        {uids[3]: EvidenceKind.COMMITMENT_OVERDUE},
+        dict.fromkeys(uids[:2], EvidenceKind.IDENTICAL) | {uids[2]: EvidenceKind.DIFFERENT},
+        {uids[0]: EvidenceKind.PROBE_FAILED},
+    ):
+        ledger.begin_round()
+        for uid, kind in said.items():
+            ledger.record(Observation(uid, kind, timezone.now()))
+    ledger.close()
+
+    page = operator.get(page_of(transfer))
+
+    assert "Committed 4 −2 not committed Present 6 Same content 2 −1 different 3 not compared" in words_of(page)
+    assert instances_in(operator.get(link_called(page, "−2 not committed"))) == [5, 6]
+    assert instances_in(operator.get(link_called(page, "−1 different"))) == [3]
+    assert instances_in(operator.get(link_called(page, "3 not compared"))) == [4, 5, 6]
+
+
+def test_contradictions_say_which_proofs_deny_each_other_and_lead_to_them(operator: Client, create: Create) -> None:
+    transfer = create(instances=3)
+    ledger = Ledger(transfer.audit)
+    for said in (
+        {1: EvidenceKind.PRESENT, 2: EvidenceKind.PRESENT, 3: EvidenceKind.ABSENT},
+        {1: EvidenceKind.COMMITMENT_REFUSED, 2: EvidenceKind.COMMITTED, 3: EvidenceKind.COMMITTED},
+    ):
+        ledger.begin_round()
+        for number, kind in said.items():
+            ledger.record(Observation(f"2.25.1.{number}", kind, timezone.now()))
+    ledger.close()
+
+    page = operator.get(page_of(transfer))
+    words = words_of(page).replace("\u00a0", " ")
+
+    assert "Proofs contradict each other for 2 instances" in words
+    assert "Storage commitment denies 1 instance, which the destination lists." in words
+    denied = link_called(page, "them: Storage commitment denies")
+    assert instances_in(operator.get(denied)) == [1]
+    assert "Only: Storage commitment denies instances, which the destination lists." in words_of(operator.get(denied))
+    assert instances_in(operator.get(link_called(page, "them: The destination does not list"))) == [3]
+    assert instances_in(operator.get(f"{page_of(transfer)}?contradiction=any")) == [1, 3]

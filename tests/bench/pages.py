@@ -22,7 +22,8 @@ WANTED_MILLISECONDS = 200
 def main() -> None:
     print(f"Milliseconds a page, medians and the longest of {RUNS} (wanted: under {WANTED_MILLISECONDS}):")
     print(
-        f"{TRANSFERS:,} transfers, and five of {INSTANCES:,} instances: finished, refused, compared, verified again, under way."
+        f"{TRANSFERS:,} transfers, and five of {INSTANCES:,} instances: "
+        "finished, refused, compared, verified again, under way."
     )
     with tempfile.TemporaryDirectory() as folder:
         _measure_in_a_process("SQLite", Path(folder) / "sqlite", "")

@@ -138,7 +138,15 @@ def token(operator: User) -> tuple[bytes, bytes]:
     return token_of(operator)
 
 
-ADDRESSES = ["/account/login/", "/unknown/", "/new/", "/api/v1/batches/", "/api/v1/uploads/1/", "/admin/login/", "/receipts/check/"]
+ADDRESSES = [
+    "/account/login/",
+    "/unknown/",
+    "/new/",
+    "/api/v1/batches/",
+    "/api/v1/uploads/1/",
+    "/admin/login/",
+    "/receipts/check/",
+]
 
 
 @pytest.mark.parametrize("path", ADDRESSES)

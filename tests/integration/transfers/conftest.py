@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from audit.ledger_walk import LedgerWalk
 from tests.manifests import study
 from transfers import services
 from transfers.models import Destination, Transfer
@@ -35,6 +36,13 @@ def create(destination: Destination) -> Callable[..., Transfer]:
         )
 
     return create
+
+
+@pytest.fixture
+def whole_ledger(db: None) -> Iterator[None]:
+    """Whatever the test does, the ledger is as it was written afterwards."""
+    yield
+    assert list(LedgerWalk().breaks()) == []
 
 
 @pytest.fixture

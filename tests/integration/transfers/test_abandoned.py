@@ -16,7 +16,7 @@ from transfers.abandoned import end_abandoned_attempts
 from transfers.models import Attempt, Transfer
 from transfers.states import State
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("whole_ledger")]
 
 Create = Callable[..., Transfer]
 LOST: Mapping[str, Any] = {"code": "association_lost", "reason": "Too many associations were lost"}

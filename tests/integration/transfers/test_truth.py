@@ -18,7 +18,7 @@ from tests.fakes.script import Event, Script
 from transfers import run
 from transfers.methods.base import ReconnectPolicy
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("whole_ledger")]
 
 INSTANCES = 12
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"

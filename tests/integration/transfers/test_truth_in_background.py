@@ -39,7 +39,7 @@ from transfers.models import Batch, Destination, Transfer
 from transfers.runner import run_transfer
 from transfers.states import HELD, TERMINAL, TRANSITIONS, State
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_ledger")]
 
 INSTANCES = 8
 RUNS = 3

@@ -12,6 +12,7 @@ from django.db import transaction
 from audit.entries import InputManifest, StudyManifest
 from transfers import queue, services
 from transfers.exit_codes import ExitCode
+from transfers.feasibility import NotFeasible, Plan, Wish, plan_of
 from transfers.management.base import (
     WAYS_TO_VERIFY,
     TallymanCommand,
@@ -25,8 +26,7 @@ from transfers.management.outcome import await_commitments, finish, listening, r
 from transfers.management.terminal import progress_bar
 from transfers.methods import METHODS
 from transfers.methods.options import WrongOption, parse_options
-from transfers.models import NOTHING_IS_SENT, Destination, Transfer
-from transfers.rollback import CannotRollBack, check_can_roll_back
+from transfers.models import Destination, Transfer
 
 
 class Command(TallymanCommand):
@@ -51,12 +51,9 @@ class Command(TallymanCommand):
 
     def run(self, **options: Any) -> None:
         destination = destination_named(options["to"])
-        options["method"] = options["method"] or destination.default_method
-        if options["method"] is None:
-            raise wrong_usage(f"Nothing can be sent to {destination}: {NOTHING_IS_SENT}.")
+        plan = _plan(destination, options)
+        options |= {"method": plan.method, "verify": plan.verify, "commitment": plan.asks_commitment}
         options["option"] = _options(options)
-        options["commitment"] = options["commitment"] or METHODS[options["method"]].asks_commitment
-        _check(destination, options)
         manifest = read_manifest(options["paths"])
         stop = Event()
         transfers: list[Transfer] = []
@@ -82,15 +79,18 @@ class Command(TallymanCommand):
         finish(self.stdout, transfers, manifest.skipped, as_json=options["json"], cut_short=cut_short)
 
 
-def _check(destination: Destination, options: dict[str, Any]) -> None:
-    """Refuse beforehand what cannot be promised there."""
-    if options["commitment"] and destination.kind != "dicom":
-        raise wrong_usage("Storage commitment is asked of DICOM destinations only.")
-    if not options["rollback"]:
-        return
+def _plan(destination: Destination, options: dict[str, Any]) -> Plan:
+    """Refuses beforehand what cannot be promised there."""
+    wish = Wish(
+        destination,
+        method=options["method"] or "",
+        verify=options["verify"] or "",
+        asks_commitment=options["commitment"] or None,
+        rolls_back=options["rollback"],
+    )
     try:
-        check_can_roll_back(destination, options["verify"] or destination.verify)
-    except CannotRollBack as error:
+        return plan_of(wish)
+    except NotFeasible as error:
         raise wrong_usage(str(error)) from error
 
 
@@ -108,7 +108,7 @@ def _take(study: StudyManifest, destination: Destination, manifest: InputManifes
     """
     worker = queue.this_process()
     asked_for = {
-        "verify": options["verify"] or destination.verify,
+        "verify": options["verify"],
         "send_what_can": options["send_what_can"],
         "asks_commitment": options["commitment"],
         "rolls_back": options["rollback"],

@@ -13,6 +13,7 @@ from uuid import UUID
 from audit.entries import InputManifest
 from transfers import queue, services
 from transfers.exit_codes import ExitCode
+from transfers.feasibility import NO_COMMITMENT
 from transfers.management.base import (
     WAYS_TO_VERIFY,
     TallymanCommand,
@@ -45,7 +46,7 @@ class Command(TallymanCommand):
         manifest = read_manifest(options["targets"]) if earlier is None else InputManifest((), ())
         destination = _destination(options["to"], earlier)
         if options["commitment"] and destination.kind != "dicom":
-            raise wrong_usage("Storage commitment is asked of DICOM destinations only.")
+            raise wrong_usage(NO_COMMITMENT)
         stop = Event()
         transfers = []
         with stop_on_signal(stop), listening(options["commitment"]), progress_bar(sys.stderr) as watch:

@@ -15,7 +15,7 @@ from audit.evidence_reader import EvidenceReader, Instances, Span
 from audit.found_columns import FoundColumns
 from audit.links import FIRST, IDENTITY, OUTCOME, LinkFacts, LinkKind, identity_digest, outcome_digest
 from audit.models import Audit, Link
-from audit.row_lines import evidence_count, evidence_ids, instance_lines
+from audit.row_lines import evidence_count, evidence_ids, instance_lines, newest_evidence
 from audit.runs import Run, count_of, numbers_of, runs_of, text_of
 
 _COLUMNS = tuple(dict.fromkeys(("continues_id", *IDENTITY, *OUTCOME)))
@@ -178,7 +178,7 @@ class ChainWalk:
     def _check_evidence(self, links: list[StoredLink], instances: Instances, found: FoundColumns) -> None:
         covering = [(link, link.runs) for link in links if link.kind in _COVERING]
         covering = [(link, runs) for link, runs in covering if runs]
-        reader = EvidenceReader(_spans(covering), instances)
+        reader = EvidenceReader(_spans(covering, newest_evidence()), instances)
         for number, (link, runs) in enumerate(covering):
             digest, expected = LinesDigest(), numbers_of(runs)
             for row in reader.rows_of(number):
@@ -222,11 +222,11 @@ class ChainWalk:
 _COVERING = {LinkKind.EVIDENCE, LinkKind.ADOPTED}
 
 
-def _spans(covering: list[tuple[StoredLink, list[Run]]]) -> list[Span]:
-    """Each from behind the one before, so that what was put between is seen."""
+def _spans(covering: list[tuple[StoredLink, list[Run]]], newest: int) -> list[Span]:
+    """Each from behind the one before, so that what was put between is seen; none beyond the newest row there is."""
     spans: list[Span] = []
     for _, runs in covering:
-        first, last = runs[0][0], runs[-1][0] + runs[-1][1] - 1
+        first, last = runs[0][0], min(runs[-1][0] + runs[-1][1] - 1, newest)
         spans.append((min(first, spans[-1][1] + 1) if spans else first, last))
     return spans
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from audit.evidence_reader import Instances
 from audit.judgements import WasThereBefore
 from audit.row_lines import InstanceLines, instance_lines
-from audit.runs import Run, numbers_of
+from audit.runs import Run
 
 
 class FoundColumns:
@@ -39,10 +39,12 @@ class FoundColumns:
         self._instances = instances
 
     def note(self, noted: Iterable[tuple[str, Iterable[Run]]]) -> None:
+        bounds = self._instances.bounds
         for answer, runs in noted:
-            for pk in numbers_of(runs):
-                if (rank := self._instances.rank_of(pk)) >= 0:
-                    self._before[rank] = answer
+            for first, count in runs:  # a link that was forged may name any number of rows
+                for pk in range(max(first, bounds.start), min(first + count, bounds.stop)):
+                    if (rank := self._instances.rank_of(pk)) >= 0:
+                        self._before[rank] = answer
 
     def send(self, instance_pk: int, sha256: str) -> None:
         self._sha256[self._instances.rank_of(instance_pk)] = sha256

@@ -150,6 +150,12 @@ def evidence_count(audit_pk: int) -> int:
     return int(count)
 
 
+def newest_evidence() -> int:
+    """The highest id of any evidence; 0: there is none."""
+    ((newest,),) = _rows("SELECT MAX(id) FROM audit_evidence")
+    return int(newest or 0)
+
+
 _OF_AUDIT = (
     "FROM audit_instanceaudit instance JOIN audit_evidence evidence ON evidence.instance_id = instance.id "
     "WHERE instance.audit_id = %s"

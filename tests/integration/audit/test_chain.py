@@ -311,6 +311,18 @@ TAMPERING: dict[str, tuple[Tamper, BreakKind, int, str]] = {
     "a forged detail": (forge(3, detail="{}"), LINK_CHANGED, 3, "was changed"),
     "a forged detail that is no JSON": (forge(3, detail="["), LINK_CHANGED, 3, "was changed"),
     "a forged list of rows": (forge(3, detail='{"rows": [[1]]}'), LINK_CHANGED, 3, "was changed"),
+    "a forged list of more rows than there can be": (
+        forge(3, detail='{"rows": [[1, 1000000000000000]]}'),
+        ROW_MISSING,
+        3,
+        "is missing",
+    ),
+    "a forged note of more rows than there can be": (
+        forge(1, detail='{"noted": [["no", [[1, 1000000000000000]]]]}'),
+        LINK_MISSING,
+        2,
+        "the sealing",
+    ),
     "a forged kind": (forge(3, kind="nothing"), LINK_CHANGED, 3, "was changed"),
     "a second opening": (forge(3, kind="opened", detail='{"identity": "", "instances": 3}'), LINK_CHANGED, 3, "was"),
     "a forged digest of rows": (forge(3, content_sha256="ab" * 32), ROW_CHANGED, 3, "A row of evidence"),

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
-from tests.bench import content, content_verification, judging, listing, manifest, pages, presence, sending, watching
+from tests.bench import (
+    content,
+    content_verification,
+    judging,
+    ledger,
+    listing,
+    manifest,
+    pages,
+    presence,
+    sending,
+    watching,
+)
 
 if __name__ == "__main__":
-    for measurement in (manifest, sending, listing, presence, content, content_verification, judging, pages, watching):
+    for measurement in (
+        manifest,
+        sending,
+        listing,
+        presence,
+        content,
+        content_verification,
+        judging,
+        ledger,
+        pages,
+        watching,
+    ):
         measurement.main()
         print()

@@ -25,6 +25,8 @@ def known_content(audit: Audit, uids: Collection[str] | None = None) -> dict[str
     two the destination kept is not known, and the order in which two transfers sent is not either.
     """
     known: dict[str, KnownContent] = {}
+    if uids is not None and not uids:
+        return known
     for uid, *precedent in _precedents(audit, uids):
         tells = _tells(*precedent)
         if tells is not None and known.get(uid) is not KnownContent.OTHER:

@@ -81,6 +81,7 @@ async def test_a_session_without_a_page_is_refused(browser: Client) -> None:
 
 async def test_a_login_that_ends_closes_the_socket(open_socket: Open, browser: Client, looking_often: None) -> None:
     socket = await open_socket(LIST, browser_headers(browser))
+    await socket.event()  # the snapshot: it is let in
 
     await in_thread(browser.logout)
 

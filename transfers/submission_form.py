@@ -89,7 +89,11 @@ class SubmissionForm(forms.Form):
         label="Send nothing, only ask",
         help_text="The destination is asked whether it holds what is chosen here.",
     )
-    send_what_can = forms.BooleanField(required=False)
+    send_what_can = forms.BooleanField(
+        required=False,
+        label="Send what can be sent",
+        help_text="Else the whole study is held back. You can decide it later, too, once it is known.",
+    )
 
     def __init__(self, data: Any = None, *, files: Any = None, user: User, initial: Any = None) -> None:
         super().__init__(data, files, initial=initial)

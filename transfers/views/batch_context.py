@@ -54,7 +54,7 @@ def batch_context(batch: Batch, page: int, now: datetime) -> dict[str, Any]:
         "batch_id": str(batch.public_id),
         "state": state.value,
         "title": STATE_TITLES[state],
-        "method": method_text(batch.method),
+        "method": method_text(batch.method) if batch.method else "",
         "what": batch.path or _uploads_text(batch),
         "is_under_way": state in UNDER_WAY,
         "batch_url": reverse("batch", args=[batch.public_id]),

@@ -25,7 +25,6 @@ def page_context(form: SubmissionForm, user: User) -> dict[str, Any]:
         "destinations": [_choice(destination, form) for destination in Destination.objects.all()],
         "methods": _method_choices(form),
         "verifications": _verify_choices(form),
-        "sends_what_can": bool(form["send_what_can"].value()),
         "how_is_open": _how_is_open(form),
         "uploaded": [
             {"public_id": str(upload.public_id), "name": upload.name, "size": size_text(upload.size_bytes)}
@@ -48,7 +47,11 @@ def _choice(destination: Destination, form: SubmissionForm) -> dict[str, Any]:
 
 def _method_choices(form: SubmissionForm) -> list[dict[str, Any]]:
     chosen = form["method"].value() or ""
-    fits = {"value": "", "label": "What fits the destination", "help": "C-STORE for DICOM archives."}
+    fits = {
+        "value": "",
+        "label": "What fits the destination",
+        "help": "C-STORE for DICOM archives, with Storage Commitment where they offer it.",
+    }
     every = [
         {"value": key, "label": each.label, "help": f"What its success says: {each.sender_can_trust}"}
         for key, each in METHODS.items()
@@ -60,6 +63,11 @@ def _verify_choices(form: SubmissionForm) -> list[dict[str, Any]]:
     chosen = form["verify"].value() or ""
     choices = [
         ("", "As the destination's settings say", "What is named beside each destination above."),
+        (
+            "content",
+            "Read everything back, and compare",
+            "Best verdict: committed by “identical”. It takes about as long as sending.",
+        ),
         ("presence", "Ask for the list of instances", "Best verdict: committed by “present”."),
         (
             "none",
@@ -72,9 +80,12 @@ def _verify_choices(form: SubmissionForm) -> list[dict[str, Any]]:
     ]
 
 
+_HOW = ("method", "verify", "sample_percent", "asks_commitment", "rolls_back", "send_what_can")
+
+
 def _how_is_open(form: SubmissionForm) -> bool:
     """Whether something in there was changed, or is wrong."""
-    names = ["method", "verify", "send_what_can", *(field.name for field in form.option_fields())]
+    names = [*_HOW, *(field.name for field in form.option_fields())]
     return any(form[name].value() or (form.is_bound and form[name].errors) for name in names)
 
 

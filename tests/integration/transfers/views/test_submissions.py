@@ -303,3 +303,59 @@ def test_an_upload_that_is_not_whole_is_not_submitted(operator: Client, destinat
 
     assert "An upload is not complete" in text_of(answer)
     assert not Batch.objects.exists()
+
+
+def asked(operator: Client, root: Path, **said: str) -> Batch:
+    """What is made of the form with these besides a folder and the only destination."""
+    answer = operator.post(NEW, {"destination": "archive", "path": str(root / "study")} | said)
+    assert answer.status_code == 303, words_of(answer)
+    return Batch.objects.get()
+
+
+def test_a_sample_of_the_content_can_be_asked_for(operator: Client, destination: Destination, root: Path) -> None:
+    batch = asked(operator, root, verify="content", sample_percent="15")
+
+    assert batch.verify == "content:15%"
+
+
+def test_commitment_can_be_asked_for_besides(operator: Client, destination: Destination, root: Path) -> None:
+    assert asked(operator, root, asks_commitment="on").asks_commitment is True
+
+
+def test_all_or_nothing_can_be_asked_for_where_it_can_be_promised(
+    operator: Client, destination: Destination, root: Path
+) -> None:
+    destination.ask_at.add(Destination.objects.create(name="rest", kind="orthanc", url="http://127.0.0.1:8042"))
+
+    assert asked(operator, root, rolls_back="on").rolls_back is True
+
+
+def test_all_or_nothing_is_refused_with_the_reason_where_it_cannot_be_promised(
+    operator: Client, destination: Destination, root: Path
+) -> None:
+    answer = operator.post(NEW, {"destination": "archive", "path": str(root / "study"), "rolls_back": "on"})
+
+    assert answer.status_code == 422
+    assert "offers no way to remove instances" in words_of(answer)
+    assert '<details class="disclosure" open>' in text_of(answer)
+
+
+def test_a_study_can_be_only_asked_about(operator: Client, destination: Destination, root: Path) -> None:
+    batch = asked(operator, root, is_inquiry="on", verify="content")
+
+    assert (batch.is_inquiry, batch.starts, batch.method, batch.verify) == (True, True, "", "content")
+    page = words_of(operator.get(f"/batches/{batch.public_id}/"))
+    assert "To archive (only asked, nothing is sent)" in page
+
+
+def test_what_was_asked_for_is_still_there_when_a_folder_is_opened(
+    operator: Client, destination: Destination, root: Path
+) -> None:
+    said = {"open": str(root), "verify": "content", "sample_percent": "15", "asks_commitment": "on", "is_inquiry": "on"}
+
+    page = text_of(operator.post(NEW, said))
+
+    for kept in ('value="content" checked', 'value="15"', 'name="asks_commitment" value="on" checked'):
+        assert kept in page
+    assert 'name="is_inquiry" value="on" checked' in page
+    assert 'name="rolls_back" value="on" checked' not in page

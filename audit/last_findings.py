@@ -106,14 +106,18 @@ def _found_alike(audit: Audit, question: Question) -> Iterator[FoundAlike]:
 
 
 def differences_of(audit: Audit, most: int) -> list[Mapping[str, Any]]:
-    """What was written down of contents that were found to be different, of the first so many."""
+    """What was last written down of contents that were found to be different, of so many instances."""
     refuted = audit.instances.filter(ground__in=[Ground.DIFFERENT, Ground.CONFLICT])
     rows = Evidence.objects.filter(instance__audit__in=audit.chain(), kind__in=_OTHER_CONTENT)
     if audit.continues_id is None:
         rows = rows.filter(instance__in=refuted)
     else:
         rows = rows.filter(instance__sop_instance_uid__in=refuted.values("sop_instance_uid"))
-    return list(rows.values_list("detail", flat=True)[:most])
+    found: dict[str, Mapping[str, Any]] = {}
+    newest_first = rows.order_by("-round").values_list("instance__sop_instance_uid", "detail")
+    for uid, detail in newest_first[: most * len(audit.chain())]:
+        found.setdefault(uid, detail)
+    return list(found.values())[:most]
 
 
 def was_last_found(audit: Audit, question: Question, code: str) -> Q:

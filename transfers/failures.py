@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from audit.judgements import Ground
+from audit.judgements import Ground, InstanceVerdict
 from audit.last_answers import AnsweredAlike, failing_by_answer
 from audit.last_findings import Question
 from audit.models import Audit
@@ -24,6 +24,7 @@ _EXPLAINS: Mapping[EvidenceKind, Ground] = {
 _EXPLAINED = frozenset({Ground.ABSENT, *_EXPLAINS.values()})
 _FOUND = frozenset({Ground.COMMITMENT_REFUSED, Ground.DIFFERENT, Ground.CONFLICT, Ground.UNREADABLE})
 """What is told by what was found there, and not by how its sending was answered."""
+_PROVED = "Proved otherwise."
 MOST_GROUPS = 12
 """What has more reasons than this is shown by its most frequent ones, and the rest by what they have in common."""
 
@@ -120,6 +121,6 @@ def _finding(found: FoundGroup, url_of: Url) -> dict[str, Any]:
         "verdict": found.verdict.value,
         "count": found.classes.total(),
         "title": found.title,
-        "text": found.text,
+        "text": f"{_PROVED} {found.text}" if found.verdict is InstanceVerdict.CONFIRMED else found.text,
         "url": url_of(query),
     }

@@ -102,7 +102,7 @@ class SubmissionForm(forms.Form):
         self.fields["method"].choices = [("", ""), *((key, method.label) for key, method in METHODS.items())]  # type: ignore[attr-defined]
         for key, method in METHODS.items():
             for option in fields(method.Options):
-                self.fields[_name_of(key, option.name)] = _option_field(option)
+                self.fields[_name_of(key, option.name)] = _option_field(option, method.label)
 
     def option_fields(self) -> list[forms.BoundField]:
         """Of all methods."""
@@ -201,13 +201,13 @@ def _name_of(method: str, option: str) -> str:
     return f"{method}.{option}"
 
 
-def _option_field(option: Any) -> forms.IntegerField:
+def _option_field(option: Any, method: str) -> forms.IntegerField:
     known = option.metadata
     return forms.IntegerField(
         required=False,
         min_value=known["minimum"],
         max_value=known["maximum"],
-        label=option.name.replace("_", " ").capitalize(),
+        label=f"{method}: {option.name.replace('_', ' ')}",
         help_text=f"{known['help'][:1].upper()}{known['help'][1:]} ({known['minimum']} to {known['maximum']}).",
     )
 

@@ -144,6 +144,8 @@ def _what_goes_on(look: Look) -> str:
         return f"It was stopped half-way, and is not judged. What is known of its {count} so far is kept."
     if look.state is State.FAILED:
         return f"An error of ours ended it; the log says more. What is known of its {count} so far is kept."
+    if look.state is State.AWAITING_COMMITMENT:
+        return f"All was done but the report of the destination on its {count}: judged once that came, or is overdue."
     return f"Judged once the destination was asked about its {count}."
 
 

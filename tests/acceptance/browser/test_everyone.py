@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.acceptance.browser.conftest import watch_errors
+from tests.acceptance.browser.proofs import Proofs, proofs
 from tests.acceptance.browser.site import Site
 from tests.datasets import write_study
 from tests.fakes.acts import Answer
@@ -29,7 +30,13 @@ def refusing() -> Iterator[Archive]:
 
 
 @pytest.fixture(scope="module")
-def places(site: Site, refusing: Archive) -> dict[str, str]:
+def proven(site: Site) -> Iterator[Proofs]:
+    with proofs(site, prefix="everyone_") as proven:
+        yield proven
+
+
+@pytest.fixture(scope="module")
+def places(site: Site, refusing: Archive, proven: Proofs) -> dict[str, str]:
     """A page of each kind, by what it is."""
     folder = site.import_root / "everyone"
     folder.mkdir()
@@ -45,6 +52,11 @@ def places(site: Site, refusing: Archive) -> dict[str, str]:
         "transfer, partial": f"/transfers/{partial}/",
         "transfer, its refuted instances": f"/transfers/{partial}/?verdict=refuted",
         "transfer, a draft": f"/transfers/{draft}/",
+        "transfer, contradicted": f"/transfers/{proven.doubtful}/",
+        "transfer, its contradictions": f"/transfers/{proven.doubtful}/?contradiction=any",
+        "transfer, waiting for a report": f"/transfers/{proven.waiting}/",
+        "transfer, asked whether to remove it": f"/transfers/{proven.waiting}/roll-back/",
+        "transfers, overdue": "/transfers/?show=overdue",
         "batch, a draft": f"/batches/{site.batch_of(draft)}/",
         "receipt": f"/transfers/{partial}/receipt/",
         "no receipt yet": f"/transfers/{draft}/receipt/",

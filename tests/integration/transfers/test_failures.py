@@ -181,7 +181,7 @@ def test_a_sop_class_that_is_not_taken_is_named_with_its_number(create: Create) 
 
     assert texts[0].startswith("2 × CT Image Storage. ")
     assert "Enable it on the node, then resend; or use STOW-RS" in texts[0]
-    assert texts[1].startswith("1 × CT Image Storage. ")
+    assert texts[1].startswith("Proved otherwise. 1 × CT Image Storage. ")
     assert "Enable storage commitment for this SOP class on the node" in texts[1]
 
 
@@ -243,7 +243,7 @@ def test_what_could_not_be_read_back_is_told_by_the_fault(create: Create, error:
 
     assert count == 1
     assert title == f"The destination could not be asked: {str(error).partition('. ')[0].rstrip('.')}"
-    assert told(audit)[title] == remedy_of_code(error.code)
+    assert told(audit)[title] == f"Proved otherwise. {remedy_of_code(error.code)}"
 
 
 def test_what_was_read_back_in_the_end_is_no_failure(create: Create) -> None:

@@ -77,7 +77,7 @@ class SubmissionForm(forms.Form):
     asks_commitment = forms.BooleanField(
         required=False,
         label="Ask it to commit",
-        help_text="Storage Commitment of DICOM: a claim of its own, instance by instance, that may take hours.",
+        help_text="Storage Commitment: its report says of each instance whether it commits to it, and may take hours.",
     )
     rolls_back = forms.BooleanField(
         required=False,

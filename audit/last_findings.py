@@ -107,6 +107,10 @@ def _found_alike(audit: Audit, question: Question) -> Iterator[FoundAlike]:
 
 def differences_of(audit: Audit, most: int) -> list[Mapping[str, Any]]:
     """What was last written down of contents that were found to be different, of so many instances."""
+    return remembered(audit, f"differences.{most}", lambda: _differences_of(audit, most))
+
+
+def _differences_of(audit: Audit, most: int) -> list[Mapping[str, Any]]:
     refuted = audit.instances.filter(ground__in=[Ground.DIFFERENT, Ground.CONFLICT])
     rows = Evidence.objects.filter(instance__audit__in=audit.chain(), kind__in=_OTHER_CONTENT)
     if audit.continues_id is None:

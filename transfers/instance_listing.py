@@ -86,7 +86,7 @@ def matching(audit: Audit, filters: InstanceFilters) -> Instances:
     if filters.contradiction:
         rows = rows.filter(_is_contradicted(audit, filters.contradiction))
     if filters.evidence:
-        rows = rows.filter(sop_instance_uid__in=_uids_with(audit, EvidenceKind(filters.evidence)))
+        rows = rows.filter(_has(audit, EvidenceKind(filters.evidence)))
     if filters.series:
         rows = rows.filter(series_instance_uid=filters.series)
     return rows.filter(sop_instance_uid__contains=filters.text) if filters.text else rows
@@ -169,40 +169,58 @@ def _in_words(detail: Mapping[str, Any]) -> str:
     return " · ".join(filter(None, parts))
 
 
-def _uids_with(audit: Audit, *kinds: EvidenceKind) -> Any:
-    """SOP Instance UIDs with such evidence in any audit of the chain."""
+class _Key(NamedTuple):
+    """By what an instance is known in its evidence, and in its row."""
+
+    of_evidence: str
+    of_row: str
+
+
+def _key_of(audit: Audit) -> _Key:
+    """In a chain the same instance has a row in each audit; in a single audit the row itself is faster."""
+    if audit.continues_id is None:
+        return _Key("instance_id", "pk")
+    return _Key("instance__sop_instance_uid", "sop_instance_uid")
+
+
+def _has(audit: Audit, *kinds: EvidenceKind) -> Q:
+    """Whether an instance has such evidence in any audit of the chain."""
     rows = Evidence.objects.filter(instance__audit__in=audit.chain(), kind__in=kinds)
-    return rows.values("instance__sop_instance_uid")
+    return _is_among(rows, audit)
+
+
+def _is_among(evidence: QuerySet[Evidence, Evidence], audit: Audit) -> Q:
+    key = _key_of(audit)
+    return Q(**{f"{key.of_row}__in": evidence.values(key.of_evidence)})
 
 
 def _lacks(audit: Audit, step: str) -> Q:
     """Whether an instance did not come to a step of the funnel."""
     if step in STEPS:
-        return ~Q(sop_instance_uid__in=_uids_with(audit, *STEPS[step]))
-    found = Q(sop_instance_uid__in=_uids_found(audit, step))
+        return ~_has(audit, *STEPS[step])
+    found = _is_among(_found(audit, step), audit)
     if step == DIFFERENT:
         return found
     return ~found & ~_lacks(audit, DIFFERENT) if step == COMPARED else ~found
 
 
-def _uids_found(audit: Audit, name: str) -> Any:
-    """SOP Instance UIDs of which this was found, in SQL as `audit.standings` has it."""
+def _found(audit: Audit, name: str) -> QuerySet[Evidence, Evidence]:
+    """Evidence by which this was found of an instance, in SQL as `audit.standings` has it."""
     kinds = KINDS[COMPARED if name == DIFFERENT else name]
-    said = _OTHER_CONTENT if name == DIFFERENT else _of(kinds, Polarity.POSITIVE)
     of_chain = Evidence.objects.filter(instance__audit__in=audit.chain())
-    same = of_chain.filter(instance__sop_instance_uid=OuterRef("instance__sop_instance_uid"))
-    stronger = [kind for kind in kinds if MEANING[kind][1] is not Polarity.POSITIVE]
+    key = _key_of(audit).of_evidence
+    same = of_chain.filter(**{key: OuterRef(key)})
     # A round whose successes are silenced by something else of the same round decides nothing.
-    affirming = same.filter(kind__in=_of(kinds, Polarity.POSITIVE), round__gt=OuterRef("round")).filter(
-        ~Exists(same.filter(kind__in=stronger, round=OuterRef("round")))
-    )
-    denying = same.filter(kind__in=_of(kinds, Polarity.NEGATIVE), round__gt=OuterRef("round"))
-    found = of_chain.filter(~Exists(denying), kind__in=said)
+    stronger = [kind for kind in kinds if MEANING[kind][1] is not Polarity.POSITIVE]
+    is_heard = ~Exists(same.filter(kind__in=stronger, round=OuterRef("round")))
+    affirming = of_chain.filter(is_heard, kind__in=_of(kinds, Polarity.POSITIVE))
+    later = {key: OuterRef(key), "round__gt": OuterRef("round")}
+    denying = of_chain.filter(kind__in=_of(kinds, Polarity.NEGATIVE))
     if name == DIFFERENT:
-        found = found.filter(~Exists(affirming))
-    else:
-        found = found.filter(~Exists(same.filter(kind__in=stronger, round=OuterRef("round"))))
-    return found.values("instance__sop_instance_uid")
+        return denying.filter(
+            ~Exists(affirming.filter(**later)), ~Exists(denying.filter(**later)), kind__in=_OTHER_CONTENT
+        )
+    return affirming.filter(~Exists(denying.filter(**later)))
 
 
 def _of(kinds: Iterable[EvidenceKind], polarity: Polarity) -> list[EvidenceKind]:

@@ -82,6 +82,9 @@ def found_alike(audit: Audit, question: Question) -> list[FoundAlike]:
 
 
 def _found_alike(audit: Audit, question: Question) -> Iterator[FoundAlike]:
+    troubles = [*_DENYING[question], *_OPEN[question]]
+    if not Evidence.objects.filter(instance__audit__in=audit.chain(), kind__in=troubles).exists():
+        return
     found = _found(audit, question)
     # Reasons are only told apart where no code does it.
     apart = f"CASE WHEN {_code()} = '' THEN {text_of('answer.detail', 'reason')} END"

@@ -112,7 +112,9 @@ def test_where_nothing_is_found_at_all_there_is_no_list(web: MakeWeb) -> None:
         searched(web(always(Reply(404))))
 
 
-@pytest.mark.parametrize("names", [{"includefield"}, {"limit"}, {"limit", "includefield"}], ids=lambda names: " ".join(sorted(names)))
+@pytest.mark.parametrize(
+    "names", [{"includefield"}, {"limit"}, {"limit", "includefield"}], ids=lambda names: " ".join(sorted(names))
+)
 def test_what_a_service_refuses_to_be_told_is_left_out(web: MakeWeb, names: set[str]) -> None:
     right = qido(HELD, largest_page=4)
     service = web(lambda asked: Reply(400) if names & set(asked.query) else right(asked))

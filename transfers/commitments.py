@@ -2,28 +2,34 @@
 
 A report is in the database before it is answered. It becomes evidence at once where nobody holds its transfer, else
 by whoever holds it, and in any case when somebody looks for what was left (`weigh_what_is_left`). Its evidence belongs
-to the round of the request that it answers, so that a late report never overrules what was asked since.
+to the round of the request that it answers, so that a late report never overrules what was asked since; but what is
+read back settles only denials that had come by then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-from django.db.models import QuerySet
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from audit.escaping import without_nul
 from audit.judgements import Policy
 from audit.ledger import Ledger, continue_audit
+from audit.models import Audit, Evidence
 from audit.observations import EvidenceKind, Observation
 from transfers import ending, queue
 from transfers.failure_reasons import DENYING, failure_reason_text
 from transfers.models import CommitmentReport, CommitmentRequest, Destination, Transfer
 from transfers.states import HELD, State
 from transfers.wire import commitment
+
+logger = logging.getLogger(__name__)
 
 UNKNOWN_TRANSACTION = "unknown_transaction"
 WRONG_AE_TITLE = "wrong_ae_title"
@@ -80,11 +86,26 @@ def _why_orphaned(report: commitment.CommitmentReport, request: CommitmentReques
 
 
 def weigh_what_is_left(now: datetime) -> None:
-    """Weigh what nobody could when it came, and close the requests whose reports are overdue."""
+    """Weigh what nobody could when it came, and close the requests whose reports are overdue.
+
+    A transfer that cannot be weighed keeps no other from it. Raises OperationalError where the database is away.
+    """
     for transfer_pk in _pks(CommitmentReport.objects.filter(weighed_at__isnull=True, orphaned_because="")):
-        weigh(transfer_pk)
+        _weigh_if_possible(transfer_pk, now)
     for transfer_pk in _pks_of_due(now):
+        _weigh_if_possible(transfer_pk, now)
+
+
+def _weigh_if_possible(transfer_pk: int, now: datetime) -> None:
+    try:
         weigh(transfer_pk, now)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception(
+            "What was reported on a transfer could not be weighed by an error of ours; it is tried again",
+            extra={"action": "not_weighed", "transfer": transfer_pk},
+        )
 
 
 def _pks(reports: QuerySet[CommitmentReport]) -> list[int]:
@@ -154,8 +175,11 @@ def _record_reports(ledger: Ledger, transfer: Transfer, now: datetime) -> None:
     for report in _unweighed(transfer).select_related("request"):
         assert report.request is not None, "an orphan is not weighed"
         sop_classes = _sop_classes(ledger, report.request)
+        read_back = _read_back_before(report, report.request, ledger.audit) if report.failed else {}
         for seen in _observations(report, report.request, sop_classes):
-            ledger.record(seen, of_round=report.request.round)
+            denies = seen.kind is EvidenceKind.COMMITMENT_REFUSED
+            of_round = read_back.get(seen.sop_instance_uid, 0) if denies else 0
+            ledger.record(seen, of_round=max(report.request.round, of_round))
         _answer(report, report.request, now)
         queue.record_event(
             transfer,
@@ -165,6 +189,23 @@ def _record_reports(ledger: Ledger, transfer: Transfer, now: datetime) -> None:
             failed=len(report.failed),
             asked=len(report.request.sop_instance_uids),
         )
+
+
+def _read_back_before(report: CommitmentReport, request: CommitmentRequest, audit: Audit) -> dict[str, int]:
+    """SOP Instance UID → the newest round in which it was read back before this report came.
+
+    That does not settle what is denied since: a denial is of that round at least, unless a newer question was answered.
+    """
+    newer = request.transfer.commitment_requests.filter(round__gt=request.round, answered_at__isnull=False)
+    answered = {uid for uids in newer.values_list("sop_instance_uids", flat=True) for uid in uids}
+    rows = Evidence.objects.filter(
+        instance__audit__in=audit.chain(), kind__in=_READ_BACK, at__lte=report.received_at
+    ).order_by()
+    newest = rows.values_list("instance__sop_instance_uid").annotate(Max("round"))
+    return {uid: of_round for uid, of_round in newest if uid not in answered}
+
+
+_READ_BACK = (EvidenceKind.IDENTICAL, EvidenceKind.EQUIVALENT)
 
 
 def _answer(report: CommitmentReport, request: CommitmentRequest, now: datetime) -> None:
@@ -185,24 +226,35 @@ def _observations(
     report: CommitmentReport, request: CommitmentRequest, sop_classes: Mapping[str, str]
 ) -> Iterator[Observation]:
     """One for each instance that was asked about, whatever the event type says; a failure outweighs a success."""
-    failures = {uid: reason for _, uid, reason in report.failed}
-    committed = {uid: sop_class_uid for sop_class_uid, uid in report.committed}
+    failures, committed = _grouped(report.failed), _grouped(report.committed)
     for uid in request.sop_instance_uids:
         kind, detail = _said(uid, failures, committed, sop_classes)
         yield Observation(uid, kind, report.received_at, {**detail, "transaction_uid": report.transaction_uid})
 
 
+def _grouped(references: Iterable[list[Any]]) -> dict[str, list[list[Any]]]:
+    """By SOP Instance UID: a report may list one more than once."""
+    grouped = defaultdict(list)
+    for reference in references:
+        grouped[reference[1]].append(reference)
+    return grouped
+
+
 def _said(
-    uid: str, failures: Mapping[str, int | None], committed: Mapping[str, str], sop_classes: Mapping[str, str]
+    uid: str,
+    failures: Mapping[str, list[list[Any]]],
+    committed: Mapping[str, list[list[Any]]],
+    sop_classes: Mapping[str, str],
 ) -> tuple[EvidenceKind, dict[str, Any]]:
     if uid in failures:
-        reason = failures[uid]
+        reasons = [reason for _, _, reason in failures[uid]]
+        reason = next((each for each in reasons if each in DENYING), reasons[0])
         kind = EvidenceKind.COMMITMENT_REFUSED if reason in DENYING else EvidenceKind.COMMITMENT_FAILED
         code = {} if reason is None else {"failure_reason": f"0x{reason:04X}"}
         return kind, {**code, "reason": failure_reason_text(reason)}
     if uid not in committed:
         return EvidenceKind.NOT_MENTIONED, {}
-    if committed[uid] != sop_classes.get(uid):
+    if any(sop_class_uid != sop_classes.get(uid) for sop_class_uid, _ in committed[uid]):
         wrong = "It committed to this SOP Instance UID under another SOP class: what it holds is something else"
         return EvidenceKind.COMMITMENT_FAILED, {"reason": wrong, "code": "other_sop_class"}
     return EvidenceKind.COMMITTED, {}

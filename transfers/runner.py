@@ -263,9 +263,10 @@ def close(run: Run) -> None:
     Where a report of storage commitment may still come in time, it is let go of instead, and waits for that.
     """
     with transaction.atomic():
-        Transfer.objects.select_for_update().get(pk=run.transfer.pk)  # who keeps a report now waits, and sees the end
+        # Who keeps a report now, or cancels, waits, and sees the end.
+        now = Transfer.objects.select_for_update().get(pk=run.transfer.pk)
         commitments.weigh_with(run.ledger, run.transfer, timezone.now())
-        if commitments.is_awaited(run.transfer) and not run.cancelled.is_set():
+        if commitments.is_awaited(run.transfer) and now.cancel_requested_at is None:
             queue.move(run.transfer, State.AWAITING_COMMITMENT)
             return
         ending.end(run.transfer, run.ledger)

@@ -337,6 +337,7 @@ def _continue(
             queue.claim(transfer, worker)
         else:
             queue.move(transfer, State.QUEUED)
+            transfer.refresh_from_db(fields=["audit"])  # a late report may have continued it since it was read
             transfer.is_in_background = True
         if transfer.audit.is_sealed:
             transfer.audit = continue_audit(transfer.audit, transfer.destination.policy)

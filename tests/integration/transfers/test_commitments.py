@@ -468,7 +468,7 @@ def until(is_so: Callable[[], bool]) -> None:
     connection.close()
 
 
-def waiting(transfer: Transfer) -> Transfer:
+def waiting(transfer: Transfer, transaction_uid: str = "2.25.77") -> Transfer:
     """As the runner leaves a transfer that was sent and acknowledged, a minute before the report is due."""
     ledger = Ledger(transfer.audit)
     ledger.begin_round()
@@ -477,7 +477,7 @@ def waiting(transfer: Transfer) -> Transfer:
         ledger.record(Observation(uid, EvidenceKind.ACKNOWLEDGED, timezone.now()))
     CommitmentRequest.objects.create(
         transfer=transfer,
-        transaction_uid="2.25.77",
+        transaction_uid=transaction_uid,
         round=ledger.begin_round(),
         sop_instance_uids=uids,
         called_ae_title=transfer.destination.called_ae_title,

@@ -1,0 +1,152 @@
+"""Ways by which a report of storage commitment could make more of a transfer than there is, or get lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from audit.ledger import Ledger
+from audit.observations import EvidenceKind, Observation
+from tests.integration.transfers.test_commitments import report_on, waiting
+from transfers import commitments, ending, queue, runner, services
+from transfers.models import CommitmentReport, CommitmentRequest, Transfer
+from transfers.queue import this_process
+from transfers.run import Run
+from transfers.runner import run_transfer
+from transfers.states import State
+from transfers.wire import commitment
+from transfers.wire.commitment import FailedReference, Reference
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_ledger")]
+
+OTHER_CLASS = "1.2.840.10008.5.1.4.1.1.7"
+
+
+def classes_of(transfer: Transfer) -> dict[str, str]:
+    return dict(transfer.audit.instances.values_list("sop_instance_uid", "sop_class_uid"))
+
+
+def observe(transfer: Transfer, kind: EvidenceKind) -> None:
+    """Of all instances, in a round of its own."""
+    ledger = Ledger(transfer.audit)
+    ledger.begin_round()
+    for uid in classes_of(transfer):
+        ledger.record(Observation(uid, kind, timezone.now()))
+    ledger.flush()
+
+
+def bring(transfer: Transfer, committed: Sequence[Reference] = (), failed: Sequence[FailedReference] = ()) -> None:
+    report = commitment.CommitmentReport("2.25.77", 2 if failed else 1, tuple(committed), tuple(failed))
+    commitments.keep_report(report, calling_ae_title=transfer.destination.called_ae_title)
+    transfer.refresh_from_db()
+
+
+@pytest.mark.parametrize("reasons", [(0x0112, 0x0110), (0x0110, 0x0112)], ids=["denied first", "denied last"])
+def test_what_a_report_lists_twice_as_failed_is_denied_by_either(
+    create: Callable[..., Transfer], reasons: Sequence[int]
+) -> None:
+    transfer = waiting(create())
+    observe(transfer, EvidenceKind.PRESENT)
+
+    bring(
+        transfer,
+        failed=[FailedReference(of, uid, each) for uid, of in classes_of(transfer).items() for each in reasons],
+    )
+
+    assert transfer.verdict == "unverifiable"
+
+
+@pytest.mark.parametrize("is_turned", [False, True], ids=["right first", "right last"])
+def test_what_a_report_commits_under_two_sop_classes_is_not_committed(
+    create: Callable[..., Transfer], *, is_turned: bool
+) -> None:
+    transfer = waiting(create())
+    both = [[Reference(of, uid), Reference(OTHER_CLASS, uid)] for uid, of in classes_of(transfer).items()]
+
+    bring(transfer, committed=[each for pair in both for each in (pair[::-1] if is_turned else pair)])
+
+    assert transfer.verdict == "unverifiable"
+
+
+def test_a_denial_that_comes_after_the_reading_back_is_not_settled_by_it(create: Callable[..., Transfer]) -> None:
+    transfer = waiting(create())
+    observe(transfer, EvidenceKind.IDENTICAL)
+
+    report_on(transfer, all_committed=False)
+    transfer.refresh_from_db()
+
+    assert transfer.verdict == "unverifiable"
+
+
+def test_a_denial_that_came_before_the_reading_back_is_settled_by_it(create: Callable[..., Transfer]) -> None:
+    transfer = waiting(create())
+    queue.claim(transfer, this_process())
+    report_on(transfer, all_committed=False)
+    observe(transfer, EvidenceKind.IDENTICAL)
+    queue.move(transfer, State.PREPARING)
+    queue.move(transfer, State.AWAITING_COMMITMENT)
+
+    commitments.weigh_what_is_left(timezone.now())
+    transfer.refresh_from_db()
+
+    assert (transfer.verdict, transfer.audit.proof) == ("committed", "identical")
+
+
+@pytest.mark.parametrize("intent", [services.retry, lambda transfer: services.reverify(transfer, "presence")])
+def test_what_was_reported_since_a_transfer_was_read_is_part_of_what_comes_next(
+    create: Callable[..., Transfer], intent: Callable[[Transfer], None]
+) -> None:
+    transfer = waiting(create())
+    commitments.weigh_what_is_left(timezone.now() + timedelta(seconds=70))
+    read = Transfer.objects.select_related("audit").get()
+
+    report_on(transfer, all_committed=False)
+    intent(read)
+
+    reported = Transfer.objects.get().audit.continues
+    assert reported is not None
+    assert reported.verdict == "nothing-stored"
+
+
+def test_who_is_cancelled_in_the_last_moment_waits_for_no_report(
+    create: Callable[..., Transfer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transfer = waiting(create())
+    Transfer.objects.update(purpose="verify", verify="none")
+    queue.claim(transfer, this_process())
+    close = runner.close
+
+    def cancel_and_close(run: Run) -> None:
+        services.cancel(Transfer.objects.get())
+        close(run)
+
+    monkeypatch.setattr(runner, "close", cancel_and_close)
+    run_transfer(transfer)
+
+    assert Transfer.objects.get().state == State.CANCELLED
+
+
+def test_a_transfer_that_cannot_be_weighed_keeps_no_other_from_it(
+    create: Callable[..., Transfer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = waiting(create()), waiting(create(), "2.25.78")
+    end = ending.end
+
+    def end_but_the_first(transfer: Transfer, ledger: Ledger) -> None:
+        if transfer.pk == first.pk:
+            raise RuntimeError("an error of ours")
+        end(transfer, ledger)
+
+    monkeypatch.setattr(ending, "end", end_but_the_first)
+    with suppress(RuntimeError):
+        commitments.weigh_what_is_left(timezone.now() + timedelta(seconds=70))
+    first.refresh_from_db()
+    second.refresh_from_db()
+
+    assert (first.state, second.state) == (State.AWAITING_COMMITMENT, State.FINISHED)
+    assert not CommitmentReport.objects.exists()
+    assert CommitmentRequest.objects.filter(closed_at=None).count() == 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 QUOTED_CHARACTERS = 80
+IT_SAYS = " It says: "
+"""Before what a destination wrote, at the end of a reason: all that follows is none of our words."""
 
 
 def quoted(value: str) -> str:

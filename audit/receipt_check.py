@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -15,6 +15,7 @@ from audit.receipt_format import (
     ALGORITHM,
     COMMENT,
     FORMAT,
+    INSTANCE,
     VERSION,
     evidence_line,
     manifest_line,
@@ -145,19 +146,27 @@ def _read_json(content: bytes) -> _Packet:
     manifest, evidence = LinesDigest(), LinesDigest()
     try:
         for instance in instances:
+            _expect_names(instance, INSTANCE)
             manifest.add([manifest_line(instance)])
             evidence.add([evidence_line(instance)])
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _NotAReceipt("an instance in it lacks what a receipt says of each.") from error
     digests = {"manifest_sha256": manifest.hexdigest(), "evidence_sha256": evidence.hexdigest()}
-    return _taken_apart(document, digests)
+    return _taken_apart(document, digests, ("statement", "instances", "signature"))
 
 
 def _read_csv(content: bytes) -> _Packet:
     rows, found, last = content.rstrip(b"\r\n").rpartition(b"\n" + COMMENT)
     if not found:
         raise _NotAReceipt("it is neither JSON, nor CSV with a signature in its last line.")
-    return _taken_apart(_parsed(last), {"rows_sha256": hashlib.sha256(rows + b"\n").hexdigest()})
+    digests = {"rows_sha256": hashlib.sha256(rows + b"\n").hexdigest()}
+    return _taken_apart(_parsed(last), digests, ("statement", "signature"))
+
+
+def _expect_names(value: Mapping[str, Any], names: Collection[str]) -> None:
+    """What has another name is not signed, and would be read all the same. Raises _NotAReceipt."""
+    if value.keys() - set(names):
+        raise _NotAReceipt("there is something in it that no receipt has, and that is not signed.")
 
 
 def _parsed(content: bytes) -> dict[str, Any]:
@@ -182,7 +191,8 @@ def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON")
 
 
-def _taken_apart(document: Mapping[str, Any], digests: Mapping[str, str]) -> _Packet:
+def _taken_apart(document: Mapping[str, Any], digests: Mapping[str, str], names: Collection[str]) -> _Packet:
+    _expect_names(document, names)
     statement, signature = document.get("statement"), document.get("signature")
     if not isinstance(statement, dict) or statement.get("format") != FORMAT:
         raise _NotAReceipt("it has no statement of Tallyman's.")
@@ -192,6 +202,7 @@ def _taken_apart(document: Mapping[str, Any], digests: Mapping[str, str]) -> _Pa
         raise _NotAReceipt("its statement has no digests.")
     if not isinstance(signature, dict) or signature.get("algorithm") != ALGORITHM:
         raise _NotAReceipt(f"it has no {ALGORITHM} signature.")
+    _expect_names(signature, ("algorithm", "key_id", "public_key", "value"))
     try:
         key = public_key_of(str(signature.get("public_key")).encode())
         value = bytes.fromhex(str(signature.get("value")))

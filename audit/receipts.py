@@ -17,6 +17,7 @@ from django.conf import settings
 from audit.canonical import LinesDigest, canonical
 from audit.chain import head_of
 from audit.chunks import CHUNK_ROWS
+from audit.escaping import IT_SAYS
 from audit.judgements import Ground, InstanceVerdict
 from audit.models import Audit
 from audit.plain_words import GROUND_WORDS
@@ -61,6 +62,7 @@ class Receipt:
             raise AuditIsOpen
         self._audit, self._key = audit, key
         self._comments: set[str] = set()
+        """With what leads to them, as they stand in reasons."""
         self.statement: dict[str, Any] = {}
         """What is signed; it has the digests of the rest."""
         self._instances = _spool()
@@ -142,14 +144,23 @@ class Receipt:
     def _evidence(self, row: Mapping[str, Any]) -> dict[str, Any]:
         detail = row["detail"]
         if comment := detail.get("error_comment"):
-            self._comments.add(str(comment))
-        kept = {name: value for name, value in detail.items() if name not in FOREIGN_TEXTS}
+            self._comments.add(f": “{comment}”")
+        kept = {name: self._ours(value) for name, value in detail.items() if name not in FOREIGN_TEXTS}
         return {"kind": row["kind"], "at": row["at"], "round": row["round"], "detail": kept}
+
+    def _ours(self, value: Any) -> Any:
+        """What of a value of the detail we wrote ourselves: a reason may end with what the destination says."""
+        if not isinstance(value, str):
+            return value
+        ours, says, comment = value.partition(IT_SAYS)
+        if says:
+            self._comments.add(says + comment)
+        return ours
 
     def _without_comments(self, text: str) -> str:
         """The longest first, since one may be part of another."""
         for comment in sorted(self._comments, key=len, reverse=True):
-            text = text.replace(f": “{comment}”", "")
+            text = text.replace(comment, "")
         return text
 
     def _audit_document(self, audit: Audit) -> dict[str, Any]:

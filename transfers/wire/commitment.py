@@ -16,6 +16,7 @@ from pydicom.uid import UID
 from pynetdicom.dimse_primitives import N_ACTION, N_EVENT_REPORT
 from pynetdicom.status import GENERAL_STATUS
 
+from audit.escaping import IT_SAYS
 from transfers.errors import (
     AssociationError,
     CommitmentRefused,
@@ -166,7 +167,7 @@ def _refusal(response: Response) -> CommitmentRefused:
     kind = CommitmentRefusedForNow if code in _PASSES else CommitmentRefused
     return kind(
         f"The destination answered the request to commit with status 0x{code:04X} ({meaning}), not with success."
-        + (f" It says: {response.error_comment}" if response.error_comment else ""),
+        + (f"{IT_SAYS}{response.error_comment}" if response.error_comment else ""),
         code,
         response.error_comment,
     )

@@ -13,6 +13,7 @@ from pydicom.uid import UID
 from pynetdicom.dimse_primitives import C_ECHO, C_FIND, DimsePrimitiveType
 from pynetdicom.status import QR_FIND_SERVICE_CLASS_STATUS
 
+from audit.escaping import IT_SAYS
 from transfers.errors import ListingEndless, ListingFailed, ListingRefused, NoPresentationContext, UnexpectedAnswer
 from transfers.wire.association import AcceptedContext, Association, EncodedMessage, ProposedContext
 from transfers.wire.foreign_text import clean_text
@@ -143,5 +144,5 @@ def _check_is_complete(response: Response) -> None:
     error = ListingRefused if code in _NEVER_PASSES else ListingFailed
     raise error(
         f"The destination ended its list with status 0x{code:04X} ({meaning}), not with success."
-        + (f" It says: {response.error_comment}" if response.error_comment else "")
+        + (f"{IT_SAYS}{response.error_comment}" if response.error_comment else "")
     )

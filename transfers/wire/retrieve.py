@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 from pydicom.uid import UID
 from pynetdicom.status import QR_GET_SERVICE_CLASS_STATUS
 
+from audit.escaping import IT_SAYS
 from transfers.errors import (
     InstanceNotFound,
     NoPresentationContext,
@@ -141,7 +142,7 @@ class Retrieval:
             + (f" ({meaning})" if meaning else "")
             + (f" and {failed} failed" if failed else "")
             + "."
-            + (f" It says: {self._final.error_comment}" if self._final.error_comment else "")
+            + (f"{IT_SAYS}{self._final.error_comment}" if self._final.error_comment else "")
         )
 
     def _open_sink(self, context_id: int, command_set: bytes) -> InstanceSink | None:

@@ -19,6 +19,7 @@ from pytest_django import Settings
 
 from audit.canonical import canonical
 from audit.chain import head_of
+from audit.escaping import IT_SAYS
 from audit.judgements import Ground
 from audit.ledger import Ledger
 from audit.models import Audit
@@ -30,6 +31,7 @@ from tests.commands import run
 from tests.guards import drop_guards
 from tests.ledgers import ask
 from transfers import queue, services
+from transfers.errors import ListingRefused
 from transfers.models import Transfer
 from transfers.receipts import Form, parts_of, receipt_keys, receipt_of
 from transfers.states import State
@@ -139,6 +141,27 @@ def test_nothing_that_may_name_the_patient_is_in_it(transfer: Transfer, form: Fo
     assert "nowhere" not in text  # the folder that the files lie in
     assert "knee" not in text
     assert "0xA700 Refused: out of resources)" in text
+
+
+@pytest.mark.parametrize("form", list(Form))
+def test_what_a_destination_says_at_the_end_of_a_reason_is_not_in_it(
+    create: Callable[..., Transfer], form: Form
+) -> None:
+    transfer = create()
+    ledger = Ledger(transfer.audit)
+    ledger.begin_round()
+    failed = ListingRefused(f"The question was answered with status 0xC000.{IT_SAYS}{COMMENT}")
+    detail = {"code": failed.code, "reason": str(failed)}
+    for number in (1, 2, 3):
+        ledger.record(Observation(f"2.25.1.{number}", EvidenceKind.PROBE_FAILED, timezone.now(), detail))
+    ledger.close()
+    end(transfer)
+    assert COMMENT in transfer.audit.reason
+
+    text = written(transfer, form).decode()
+
+    assert "DOE" not in text
+    assert "The question was answered with status 0xC000." in text
 
 
 def test_the_receipt_of_a_continued_audit_tells_of_the_whole_chain(transfer: Transfer) -> None:
@@ -295,6 +318,23 @@ def test_what_was_changed_after_signing_is_named(
 
     assert found.fault is Fault.CHANGED
     assert says in found.says
+
+
+@pytest.mark.parametrize("place", ["document", "signature", "instance"])
+def test_nothing_unsigned_can_be_added(document: dict[str, Any], place: str) -> None:
+    places = {"document": document, "signature": document["signature"], "instance": document["instances"][2]}
+    places[place]["final_verdict"] = "committed"
+
+    found = check(json.dumps(document).encode())
+
+    assert found.fault is Fault.NOT_A_RECEIPT
+    assert "not signed" in found.says
+
+
+def test_nothing_unsigned_can_be_added_to_a_csv(transfer: Transfer) -> None:
+    content = written(transfer, Form.CSV).replace(b'# {"signature":', b'# {"final_verdict":"committed","signature":')
+
+    assert check(content).fault is Fault.NOT_A_RECEIPT
 
 
 def test_who_signs_again_with_a_key_of_their_own_is_not_believed(document: dict[str, Any], tmp_path: Path) -> None:

@@ -31,7 +31,9 @@ from transfers.wire.store_messages import StoreRequest, encode_store_response, r
 GET_CONTEXT = ProposedContext("1.2.840.10008.5.1.4.1.2.2.3", TRANSFER_SYNTAXES)
 """Study Root Query/Retrieve Information Model – GET."""
 MOST_UNASKED = 100
-"""Instances that nobody asked for, after which a retrieval is given up."""
+"""Instances that nobody asked for, or that came before, after which a retrieval is given up."""
+MOST_DROPPED_BYTES = 4 << 30
+"""Of instances that nobody asked for; without an end of its own, such a one would hold us for ever."""
 _MOST_PENDING = 10_000
 """Pending responses in a row without an instance between them."""
 
@@ -78,9 +80,13 @@ class _Dropped:
     """Takes what nobody asked for, and keeps nothing of it."""
 
     status_code = _NOT_AUTHORISED
+    _bytes = 0
 
     def write(self, fragment: bytes, /) -> None:
-        pass
+        """Raises RetrievalEndless."""
+        self._bytes += len(fragment)
+        if self._bytes > MOST_DROPPED_BYTES:
+            raise RetrievalEndless
 
 
 class Retrieval:
@@ -93,6 +99,8 @@ class Retrieval:
         """Raises NoPresentationContext where Study Root GET was not accepted."""
         self.unasked = 0
         """How many instances came that nobody asked for."""
+        self._came = 0
+        self._dropped = _Dropped()
         self._association = association
         self._wanted = wanted
         self._uids = frozenset(wanted.sop_instance_uids)
@@ -153,7 +161,7 @@ class Retrieval:
             raise UnexpectedAnswer("The destination sent an instance in a presentation context that it did not accept.")
         request = read_store_request(command_set)
         incoming = Incoming(request.sop_class_uid, request.sop_instance_uid, context.transfer_syntax)
-        sink = self._open_instance(incoming) if incoming.sop_instance_uid in self._uids else _Dropped()
+        sink = self._open_instance(incoming) if incoming.sop_instance_uid in self._uids else self._dropped
         self._arriving = request, Received(incoming, sink)
         return sink
 
@@ -170,6 +178,8 @@ class Retrieval:
         self._association.acknowledge_quickly()
         if isinstance(received.sink, _Dropped):
             self.unasked += 1
+        else:
+            self._came += 1
         return received
 
     def _read_response(self, message: EncodedMessage) -> None:
@@ -182,7 +192,8 @@ class Retrieval:
             self._final = response
 
     def _check_ends(self, pending: int) -> None:
-        if self.unasked > MOST_UNASKED or pending > _MOST_PENDING:
+        repeated = self._came - len(self._uids)
+        if max(self.unasked, repeated) > MOST_UNASKED or pending > _MOST_PENDING:
             raise RetrievalEndless
 
 

@@ -27,8 +27,10 @@ from transfers.errors import (
     NoPresentationContext,
     RetrievalEndless,
     RetrievalFailed,
+    RetrievalFailedForNow,
     RetrievalRefused,
 )
+from transfers.wire import retrieve
 from transfers.wire.association import Association
 from transfers.wire.dimse import FIND_CONTEXT, VERIFICATION_CONTEXT, echo
 from transfers.wire.identifiers import Wanted
@@ -141,7 +143,7 @@ def test_what_is_not_there_is_told_from_what_was_not_handed_over(
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (Answer(0xA701, error_comment="no room"), RetrievalFailed),
+        (Answer(0xA701, error_comment="no room"), RetrievalFailedForNow),
         (Answer(0xC000), RetrievalFailed),
         (Answer(0xB000), RetrievalFailed),
         (Answer(0x0122), RetrievalRefused),
@@ -193,6 +195,27 @@ def test_who_sends_what_nobody_asked_for_without_end_is_left(archive: MakeArchiv
         return [replace(held[0], sop_instance_uid="1.2.3")] * (MOST_UNASKED + 50)
 
     peer = holding(archive, study, Script(gives=gives))
+
+    with pytest.raises(RetrievalEndless), opened(peer, study) as association:
+        retrieved(Retrieval(association, wanted(study), lambda _: Sink()))
+
+
+def test_who_sends_the_same_again_without_end_is_left(archive: MakeArchive, study: list[ManifestEntry]) -> None:
+    peer = holding(archive, study, Script(gives=lambda _, held: held[:1] * (MOST_UNASKED + 50)))
+
+    with pytest.raises(RetrievalEndless), opened(peer, study) as association:
+        retrieved(Retrieval(association, wanted(study), lambda _: Sink()))
+
+
+def test_an_instance_without_end_that_nobody_asked_for_is_left(
+    archive: MakeArchive, study: list[ManifestEntry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrieve, "MOST_DROPPED_BYTES", 1_000_000)
+
+    def gives(_: GetRequest, held: list[Holding]) -> Iterable[Holding]:
+        return [replace(held[0], sop_instance_uid="1.2.3")]
+
+    peer = holding(archive, study, Script(gives=gives, never_ends_data_sets=True))
 
     with pytest.raises(RetrievalEndless), opened(peer, study) as association:
         retrieved(Retrieval(association, wanted(study), lambda _: Sink()))

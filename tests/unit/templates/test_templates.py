@@ -84,3 +84,8 @@ def test_error_pages_need_no_request(name: str) -> None:
 
 def test_the_page_for_our_own_errors_needs_no_address() -> None:
     assert "{% url" not in (TEMPLATES / "500.html").read_text(encoding="utf-8")
+
+
+def test_a_notice_without_words_has_a_place_for_them() -> None:
+    """A script writes them."""
+    assert "<p></p>" in render_to_string("components/notice.html", {"tone": "error", "text": ""})

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+
+from django.utils import timezone
 
 from audit.entries import ManifestEntry
 from audit.judgements import InstanceVerdict
 from audit.judging import judgements_of
+from audit.observations import EvidenceKind, Observation
 from transfers import queue
 from transfers.endpoints import DicomEndpoint
 from transfers.progress import Progress
-from transfers.rollback import deleting_side
+from transfers.rollback import CannotRollBack, check_is_same_archive, deleting_side
 from transfers.run import Run
 from transfers.selection import uids_brought
 from transfers.states import State
@@ -30,11 +34,17 @@ def roll_back(run: Run) -> None:
     """
     queue.move(run.transfer, State.ROLLING_BACK)
     entries = _brought(run)
+    try:
+        check_is_same_archive(run.transfer)
+    except CannotRollBack as error:
+        queue.record_event(run.transfer, "roll_back_not_possible", reason=str(error))
+        return
     side = deleting_side(run.transfer.destination)
     endpoint = side.endpoint if side else None
     if endpoint is None or isinstance(endpoint, DicomEndpoint):
         queue.record_event(run.transfer, "roll_back_not_possible")
         return
+    _record_asked(run, entries)
     removed, errors = 0, Counter[tuple[str, str]]()
     for done, removal in enumerate(remove_instances(endpoint, entries, run.halt), start=1):
         removed += removal.was_there
@@ -43,6 +53,15 @@ def roll_back(run: Run) -> None:
     queue.record_event(run.transfer, "rolled_back", asked=len(entries), removed=removed)
     for (code, reason), instances in errors.most_common():
         queue.record_event(run.transfer, "not_removed", None, instances=instances, code=code, reason=reason)
+
+
+def _record_asked(run: Run, entries: Sequence[ManifestEntry]) -> None:
+    """Before the first is removed: whatever becomes of us then, what was proved of them before counts no more."""
+    run.ledger.begin_round()
+    now = timezone.now()
+    for entry in entries:
+        run.ledger.record(Observation(entry.sop_instance_uid, EvidenceKind.REMOVAL_ASKED, now))
+    run.ledger.flush()
 
 
 def _brought(run: Run) -> list[ManifestEntry]:

@@ -19,7 +19,7 @@ from transfers.cancelling import record_cancelled
 from transfers.doorbell import ring_worker
 from transfers.methods import METHODS
 from transfers.models import Batch, Destination, Transfer
-from transfers.rollback import CannotRollBack, check_can_roll_back
+from transfers.rollback import CannotRollBack, check_can_roll_back, check_is_same_archive
 from transfers.selection import uids_brought
 from transfers.states import HELD, RETRIABLE, TERMINAL, Purpose, State
 
@@ -257,6 +257,7 @@ def preview_roll_back(transfer: Transfer) -> TakenBack:
     check_can_roll_back(transfer.destination)
     if transfer.audit.destination_address != transfer.destination.address:
         raise DestinationMoved(_text_of(DestinationMoved))
+    check_is_same_archive(transfer)
     if State(transfer.state) not in RETRIABLE | {State.AWAITING_COMMITMENT}:
         raise queue.TransferIsHeld
     brought = len(uids_brought(transfer.audit))
@@ -274,6 +275,8 @@ def roll_back(transfer: Transfer, by: str = "", worker: str = "") -> None:
     if transfer.method is None:
         raise CannotRollBack("This transfer sent nothing: there is nothing of it that could be removed.")
     check_can_roll_back(transfer.destination)
+    if transfer.audit.destination_address == transfer.destination.address:  # else it has moved, which is said below
+        check_is_same_archive(transfer)
     verify = transfer.verify if transfer.verification.asks else "presence"
     _continue(transfer, "roll_back_asked", worker, purpose=Purpose.ROLL_BACK, verify=verify, by=by)
 

@@ -178,7 +178,9 @@ TELLERS: Mapping[str, Callable[[Detail], Told]] = {
         str(detail.get("by") or ""),
         "warning",
     ),
-    "roll_back_not_possible": _plain("Nothing could be removed: the destination offers no way to", "error"),
+    "roll_back_not_possible": lambda detail: Told(
+        "Nothing was removed", str(detail.get("reason") or "The destination offers no way to"), "error"
+    ),
     "rolled_back": lambda detail: Told(
         f"Removed {int(detail.get('removed', 0)):,} of {count_text(int(detail.get('asked', 0)), 'instance')} "
         "that this transfer had begun to send",

@@ -61,6 +61,8 @@ class Ground(StrEnum):
     CONTRADICTION = "contradiction"
     UNREADABLE = "unreadable"
     """Something proves that it is there, but the destination could not hand it over when it was asked to."""
+    REMOVED = "removed"
+    """It was proved to be there, but then we asked to have it removed, and nothing shows since whether it is there."""
     WAS_THERE_BEFORE = "was-there-before"
     OTHER_CONTENT_SENT = "other-content-sent"
     """We sent other content there under the same UID, and nobody compared."""

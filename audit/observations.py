@@ -39,6 +39,8 @@ class EvidenceKind(StrEnum):
     """All its bytes were written; no answer yet. Carries the SHA-256 of the data set."""
     NO_ANSWER = "no-answer"
     """The association was lost or timed out after sending had begun."""
+    REMOVAL_ASKED = "removal-asked"
+    """We set out to have it removed again: what was proved before proves nothing any more."""
     ACKNOWLEDGED = "acknowledged"
     """A success, or a warning kept with its code (PS3.4 B.2.3)."""
     REFUSED = "refused"
@@ -79,6 +81,7 @@ MEANING: Mapping[EvidenceKind, tuple[tuple[Family, ...], Polarity]] = {
     EvidenceKind.NOT_SENT: ((Family.SENDING,), _AGAINST),
     EvidenceKind.SENT: ((Family.SENDING,), _NEITHER),
     EvidenceKind.NO_ANSWER: ((Family.SENDING,), _NEITHER),
+    EvidenceKind.REMOVAL_ASKED: ((Family.SENDING,), _NEITHER),
     EvidenceKind.ACKNOWLEDGED: ((Family.ANSWER,), _FOR),
     EvidenceKind.REFUSED: ((Family.ANSWER,), _AGAINST),
     EvidenceKind.ANSWER_UNCLEAR: ((Family.ANSWER,), _NEITHER),

@@ -44,6 +44,9 @@ def _precedents(audit: Audit, uids: Collection[str] | None) -> Iterator[tuple[An
 
 
 _TELLING = f"'{InstanceVerdict.CONFIRMED}', '{InstanceVerdict.REFUTED}'"
+_DOUBTED = (Ground.CONTRADICTION, Ground.UNREADABLE, Ground.REMOVED)
+"""What was proved before is not so sure any more."""
+_DOUBTING = ", ".join(f"'{ground}'" for ground in _DOUBTED)
 
 
 def _question(audits: int, uids: int | None) -> str:
@@ -64,7 +67,8 @@ def _question(audits: int, uids: int | None) -> str:
           AND its.id = other.audit_id AND its.id NOT IN ({_places(audits)})
           AND its.destination_public_id = asking.destination_public_id
           AND its.destination_address = asking.destination_address {among_uids}
-          AND (other.sha256 <> own.sha256 OR other.verdict IN ({_TELLING}))
+          AND (other.sha256 <> own.sha256 OR other.verdict IN ({_TELLING})
+               OR other.ground IN ({_DOUBTING}))
         ORDER BY other.audit_id
     """  # noqa: S608  only placeholders and words of ours are put in
 
@@ -87,7 +91,7 @@ def _tells(
     """
     if not is_same:
         return KnownContent.OTHER
-    if verdict == InstanceVerdict.REFUTED:
+    if verdict == InstanceVerdict.REFUTED or ground in _DOUBTED:
         return KnownContent.NOTHING
     if verdict != InstanceVerdict.CONFIRMED:
         return None

@@ -85,6 +85,7 @@ _OTHERWISE = {
     Ground.NOT_SENT: "not sent",
     Ground.CONTRADICTION: "with contradicting proofs",
     Ground.UNREADABLE: "said to be there by the destination, which did not hand them over when they were read back",
+    Ground.REMOVED: "to be removed again by the destination, which could not be asked whether they are gone",
     Ground.WAS_THERE_BEFORE: "there before under the same UID, with content that was not compared",
     Ground.OTHER_CONTENT_SENT: "sent there with other content too under the same UID, which was not compared",
     Ground.LISTED_THOUGH_NOT_OURS: "listed by the destination, though nothing shows that it came from this transfer",

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from audit.judgements import (
     PROOFS,
@@ -63,25 +64,29 @@ def judge_instance(
     `is_inquiry`: nothing was to be sent; the destination was only asked whether the UID is there.
     Never returns `pending`: see `while_open`.
     """
+    case = _Case(policy, was_there_before, known, is_inquiry)
     unreadable = frozenset(fact for fact in facts if fact.kind is EvidenceKind.UNREADABLE)
-    judgement = _judge(facts - unreadable, policy, was_there_before, known, is_inquiry=is_inquiry)
+    facts -= unreadable
+    judgement = _without_what_was_removed(facts, case, _judge(facts, case))
+    judgement = _without_denials_before_sending(facts, judgement)
     if judgement.verdict is not InstanceVerdict.CONFIRMED or not unreadable:
         return judgement
-    content = _proof(facts - unreadable, Family.CONTENT)
-    if content.round > max(fact.round for fact in unreadable):
+    if _proof(facts, Family.CONTENT).round > max(fact.round for fact in unreadable):
         return judgement
     # A list may be an index, and a commitment may be old: only handing it over settles whether it is there.
     return _unproven(Ground.UNREADABLE, is_contradiction=judgement.ground is not Ground.ACKNOWLEDGED)
 
 
-def _judge(
-    facts: frozenset[Fact],
-    policy: Policy,
-    was_there_before: WasThereBefore,
-    known: KnownContent,
-    *,
-    is_inquiry: bool,
-) -> InstanceJudgement:
+class _Case(NamedTuple):
+    """What is the same however the evidence is looked at."""
+
+    policy: Policy
+    was_there_before: WasThereBefore
+    known: KnownContent
+    is_inquiry: bool
+
+
+def _judge(facts: frozenset[Fact], case: _Case) -> InstanceJudgement:
     content, commitment, presence = (
         _proof(facts, family) for family in (Family.CONTENT, Family.COMMITMENT, Family.PRESENCE)
     )
@@ -91,16 +96,57 @@ def _judge(
     if content.is_positive:
         ground = Ground.IDENTICAL if EvidenceKind.IDENTICAL in content.kinds else Ground.EQUIVALENT
         return InstanceJudgement(InstanceVerdict.CONFIRMED, ground, is_contradiction=commitment.is_negative)
-    doubt = None if policy.same_uid_means_same_content else _doubt(was_there_before, known)
+    doubt = None if case.policy.same_uid_means_same_content else _doubt(case.was_there_before, case.known)
     if doubt is not None:
         return _unproven(doubt)
     claim = _claim(facts)
     if not presence.is_positive and not commitment.is_positive:
-        return _claimed(claim, policy)
-    is_settled = is_inquiry or policy.same_uid_means_same_content or known is KnownContent.SAME
-    if not is_settled and not _may_be_ours(claim, was_there_before):
+        return _claimed(claim, case.policy)
+    is_settled = case.is_inquiry or case.policy.same_uid_means_same_content or case.known is KnownContent.SAME
+    if not is_settled and not _may_be_ours(claim, case.was_there_before):
         return _unproven(Ground.LISTED_THOUGH_NOT_OURS)
     return InstanceJudgement(InstanceVerdict.CONFIRMED, Ground.PRESENT if presence.is_positive else Ground.COMMITTED)
+
+
+def _without_what_was_removed(facts: frozenset[Fact], case: _Case, judgement: InstanceJudgement) -> InstanceJudgement:
+    """What was proved, or acknowledged, before we asked to have the instance removed confirms it no more."""
+    removal = max((fact.round for fact in facts if fact.kind is EvidenceKind.REMOVAL_ASKED), default=0)
+    if judgement.verdict is not InstanceVerdict.CONFIRMED or not removal:
+        return judgement
+    since = _judge(frozenset(fact for fact in facts if fact.round > removal or not _proves(fact)), case)
+    is_of_before = since.ground is Ground.ACKNOWLEDGED and _may_be_stored_since(facts) <= removal
+    return _unproven(Ground.REMOVED) if is_of_before or since.verdict is not InstanceVerdict.CONFIRMED else since
+
+
+def _without_denials_before_sending(facts: frozenset[Fact], judgement: InstanceJudgement) -> InstanceJudgement:
+    """What was not there, or denied, before it was sent again may be there now: that refutes it no more."""
+    if judgement.verdict is not InstanceVerdict.REFUTED or judgement.ground not in _OUTDATED_BY_SENDING:
+        return judgement
+    denied = max(fact.round for fact in facts if fact.kind in _DENIALS)
+    if denied >= _may_be_stored_since(facts):
+        return judgement
+    return _unproven(_claim(facts), is_contradiction=judgement.is_contradiction)
+
+
+_OUTDATED_BY_SENDING = (Ground.ABSENT, Ground.COMMITMENT_REFUSED)
+_DENIALS = (EvidenceKind.ABSENT, EvidenceKind.COMMITMENT_REFUSED)
+
+
+def _may_be_stored_since(facts: frozenset[Fact]) -> int:
+    """The newest round in which a sending began that may have stored it; 0 where there is none."""
+    answers = [*_of(facts, Family.ANSWER), *_of(facts, Family.JOB)]
+    rounds = {fact.round for fact in answers}
+    taken = {of_round for of_round in rounds if not _standing(answers, of_round).is_negative}
+    return max(taken | _unanswered(facts, answers), default=0)
+
+
+def _proves(fact: Fact) -> bool:
+    """Whether it is a proof in favour."""
+    families, polarity = MEANING[fact.kind]
+    return polarity is Polarity.POSITIVE and not _CLAIMING.intersection(families)
+
+
+_CLAIMING = frozenset({Family.SENDING, Family.ANSWER, Family.JOB})
 
 
 def while_open(judgement: InstanceJudgement) -> InstanceJudgement:
@@ -233,19 +279,21 @@ _SENDING_BEGUN = (EvidenceKind.SENT, EvidenceKind.NO_ANSWER)
 
 def _refused(facts: frozenset[Fact], answers: list[Fact]) -> Ground:
     """What the newest refusal comes to, beside what became of the sendings before it."""
-    if _went_unanswered(facts, answers):
+    if _unanswered(facts, answers):
         return Ground.NO_ANSWER
     rounds = {fact.round for fact in answers}
     is_denied = all(_standing(answers, of_round).is_negative for of_round in rounds)
     return Ground.REFUSED if is_denied else Ground.ANSWER_UNCLEAR
 
 
-def _went_unanswered(facts: frozenset[Fact], answers: list[Fact]) -> bool:
+def _unanswered(facts: frozenset[Fact], answers: list[Fact]) -> set[int]:
+    """The rounds in which a sending went without an answer."""
     answered = {fact.round for fact in answers}
-    return any(
-        fact.kind is EvidenceKind.NO_ANSWER or (fact.kind is EvidenceKind.SENT and fact.round not in answered)
+    return {
+        fact.round
         for fact in facts
-    )
+        if fact.kind is EvidenceKind.NO_ANSWER or (fact.kind is EvidenceKind.SENT and fact.round not in answered)
+    }
 
 
 def _answer(standing: _Standing) -> Ground:

@@ -31,7 +31,7 @@ from transfers.probes.base import Listing
 from transfers.progress import Progress
 from transfers.read_back import compare_with_what_was_there
 from transfers.run import Run
-from transfers.selection import instances_to_send, uids_begun
+from transfers.selection import instances_to_send, uids_maybe_there
 from transfers.states import State
 
 _OPEN = frozenset({EvidenceKind.PROBE_FAILED, EvidenceKind.UNREADABLE})
@@ -181,7 +181,7 @@ def _list_what_is_there(run: Run) -> frozenset[str]:
     if not run.transfer.attempts.exists():
         _note(run, listing)
         return frozenset()
-    begun = uids_begun(run.transfer.audit)
+    begun = uids_maybe_there(run.transfer.audit)
     run.ledger.note_came_from_elsewhere(listing.present - begun)
     if run.transfer.audit.continues is not None:
         return frozenset()

@@ -122,6 +122,7 @@ _TITLES: Mapping[Ground, str] = {
     Ground.NOT_SENT: "Not sent",
     Ground.CONTRADICTION: "Proofs contradict each other",
     Ground.UNREADABLE: "Said to be there, and not handed over when it was read back",
+    Ground.REMOVED: "To be removed again, and not known to be gone",
     Ground.WAS_THERE_BEFORE: "There before under the same UID",
     Ground.OTHER_CONTENT_SENT: "Sent there with other content too",
     Ground.LISTED_THOUGH_NOT_OURS: "Listed, though nothing shows that we brought it",
@@ -143,6 +144,8 @@ _BY_GROUND: Mapping[Ground, str] = {
     "the content be compared.",
     Ground.UNREADABLE: "Its index and its files may disagree. Look at the archive's disk and log, then verify again "
     "with content, or resend.",
+    Ground.REMOVED: "It was asked to remove what this transfer had brought, and could not be asked what came of that. "
+    "Verify again.",
     Ground.WAS_THERE_BEFORE: "An archive answers success for a UID that it has, and keeps the old content. Only a "
     "comparison of the content can settle it.",
     Ground.OTHER_CONTENT_SENT: "Which of the two the destination keeps is not known. Only a comparison can settle it.",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from django.db.models import Max
+
 from audit.judgements import InstanceVerdict, WasThereBefore
 from audit.models import Audit, Evidence, InstanceAudit
 from audit.observations import EvidenceKind
@@ -27,6 +29,21 @@ def uids_begun(audit: Audit) -> frozenset[str]:
     """SOP Instance UIDs that any attempt of the chain began to send: their absence has to be earned with patience."""
     rows = Evidence.objects.filter(instance__audit__in=audit.chain(), kind__in=_BEGUN)
     return frozenset(rows.values_list("instance__sop_instance_uid", flat=True).distinct())
+
+
+def uids_maybe_there(audit: Audit) -> frozenset[str]:
+    """Of those begun, what nothing shows to be gone since: it was not found any more, or was to be removed again."""
+    there, gone = (_newest_rounds(audit, kinds) for kinds in ((*_BEGUN, *_THERE), _GONE))
+    return frozenset(uid for uid in uids_begun(audit) if there[uid] > gone.get(uid, 0))
+
+
+_THERE = (EvidenceKind.PRESENT, EvidenceKind.IDENTICAL, EvidenceKind.EQUIVALENT)
+_GONE = (EvidenceKind.ABSENT, EvidenceKind.REMOVAL_ASKED)
+
+
+def _newest_rounds(audit: Audit, kinds: Collection[EvidenceKind]) -> dict[str, int]:
+    rows = Evidence.objects.filter(instance__audit__in=audit.chain(), kind__in=kinds).order_by()
+    return dict(rows.values_list("instance__sop_instance_uid").annotate(Max("round")))
 
 
 def uids_brought(audit: Audit) -> frozenset[str]:

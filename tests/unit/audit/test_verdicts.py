@@ -119,6 +119,35 @@ def test_what_is_refuted_stays_so_though_it_could_not_be_read(words: list[str]) 
     assert judge(*words, "unreadable 3", was_there=NO).verdict == "refuted"
 
 
+@pytest.mark.parametrize("proof", ["acknowledged 2", "present 2", "committed 2", "identical 2", "present 3"])
+def test_what_we_had_removed_again_is_confirmed_only_by_what_proves_it_since(proof: str) -> None:
+    removed = ("acknowledged 1", proof, "removal-asked 3")
+
+    unproven = judge(*removed, "probe-failed 4", policy=TRUSTED)
+
+    assert (unproven.verdict, unproven.ground) == ("unproven", Ground.REMOVED)
+    assert judge(*removed, "present 4").verdict == "confirmed"
+    assert judge(*removed, "absent 4").verdict == "refuted"
+    assert judge(*removed, "sent 4", "acknowledged 4", "present 5").verdict == "confirmed"
+
+
+@pytest.mark.parametrize("denial", ["absent 2", "commitment-refused 2"])
+@pytest.mark.parametrize("sent", ["sent 3", "no-answer 3", "acknowledged 3", "answer-unclear 3"])
+def test_what_was_denied_before_it_was_sent_again_may_be_there(denial: str, sent: str) -> None:
+    assert judge("acknowledged 1", denial, sent, policy=TRUSTED).verdict == "unproven"
+    assert judge("acknowledged 1", denial, sent, "absent 4").verdict == "refuted"
+    assert judge("acknowledged 1", denial, sent, "present 4", "committed 4").verdict == "confirmed"
+
+
+@pytest.mark.parametrize("answer", [("sent 3", "refused 3"), ("not-sent 3",)])
+def test_what_was_denied_stays_so_where_it_was_not_taken_again(answer: tuple[str, ...]) -> None:
+    assert judge("acknowledged 1", "absent 2", *answer).verdict == "refuted"
+
+
+def test_other_content_is_not_outdated_by_sending_again() -> None:
+    assert judge("acknowledged 1", "different 2", "acknowledged 3", "present 4").verdict == "refuted"
+
+
 def test_what_was_only_asked_about_is_confirmed_by_being_listed() -> None:
     judgement = judge_instance(facts("present 1"), was_there_before=UNKNOWN, is_inquiry=True)
 

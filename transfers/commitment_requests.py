@@ -137,7 +137,7 @@ def _record_failed(run: Run, request: CommitmentRequest, error: TransferError) -
     """In a round of its own: within that of the request it would silence a report that comes all the same."""
     run.ledger.begin_round()
     now = timezone.now()
-    detail = {"code": error.code, "reason": str(error), "transaction_uid": request.transaction_uid}
+    detail = {"code": error.code, "reason": str(error)}
     for uid in request.sop_instance_uids:
         run.ledger.record(Observation(uid, EvidenceKind.COMMITMENT_FAILED, now, detail))
     run.ledger.flush()

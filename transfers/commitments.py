@@ -23,7 +23,7 @@ from audit.judgements import Policy
 from audit.ledger import Ledger, continue_audit
 from audit.models import Audit, Evidence
 from audit.observations import EvidenceKind, Observation
-from transfers import ending, queue
+from transfers import ending, orphans, queue
 from transfers.failure_reasons import DENYING, failure_reason_text
 from transfers.models import CommitmentReport, CommitmentRequest, Destination, Transfer
 from transfers.states import HELD, State
@@ -58,16 +58,16 @@ def keep_report(report: commitment.CommitmentReport, *, calling_ae_title: str, p
         event_type_id=report.event_type_id,
         calling_ae_title=calling_ae_title.strip(),
         peer_address=peer_address,
-        committed=[list(each) for each in report.committed],
-        failed=[list(each) for each in report.failed],
+        committed=[list(each) for each in orphans.shortened(report.committed, because)],
+        failed=[list(each) for each in orphans.shortened(report.failed, because)],
         received_at=timezone.now(),
         request=request,
         orphaned_because=because,
     )
-    if request is not None and not kept.orphaned_because:
+    if request is not None and not because:
         weigh(request.transfer_id)
-    elif request is not None:
-        queue.record_event(request.transfer, "commitment_report_orphaned", because=because)
+    else:
+        orphans.note(kept)
 
 
 def _why_orphaned(report: commitment.CommitmentReport, request: CommitmentRequest | None, calling_ae_title: str) -> str:
@@ -229,7 +229,7 @@ def _observations(
     failures, committed = _grouped(report.failed), _grouped(report.committed)
     for uid in request.sop_instance_uids:
         kind, detail = _said(uid, failures, committed, sop_classes)
-        yield Observation(uid, kind, report.received_at, {**detail, "transaction_uid": report.transaction_uid})
+        yield Observation(uid, kind, report.received_at, detail)
 
 
 def _grouped(references: Iterable[list[Any]]) -> dict[str, list[list[Any]]]:

@@ -22,7 +22,10 @@ class CommitmentCountsDocument(serializers.Serializer[Any]):
 
 
 class CommitmentRequestDocument(serializers.ModelSerializer[CommitmentRequest]):
-    """A request for Storage Commitment (an N-ACTION), and what came of it."""
+    """A request for Storage Commitment (an N-ACTION), and what came of it.
+
+    Its Transaction UID is shown to staff only: whoever knows it could report in the archive's name.
+    """
 
     sent_at = serializers.DateTimeField(
         allow_null=True, help_text="When the destination accepted it; null where that is not known, or it did not."
@@ -38,7 +41,6 @@ class CommitmentRequestDocument(serializers.ModelSerializer[CommitmentRequest]):
     class Meta:
         model = CommitmentRequest
         fields = (
-            "transaction_uid",
             "called_ae_title",
             "round",
             "created_at",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from audit.judgements import InstanceVerdict, WasThereBefore
 from audit.models import Audit, Evidence, InstanceAudit
 from audit.observations import EvidenceKind
 from transfers.errors import TransferStopped
+from transfers.models import Transfer
+from transfers.states import HELD, State
 
 _ANSWERED = (EvidenceKind.ACKNOWLEDGED, EvidenceKind.REFUSED)
 _BEGUN = (EvidenceKind.SENT, EvidenceKind.NO_ANSWER, EvidenceKind.ANSWER_UNCLEAR, *_ANSWERED)
@@ -47,9 +49,27 @@ def _newest_rounds(audit: Audit, kinds: Collection[EvidenceKind]) -> dict[str, i
 
 
 def uids_brought(audit: Audit) -> frozenset[str]:
-    """What the chain began to send and what was not there before: all that may ever be removed again."""
+    """What the chain began to send, what was not there before, and what no other transfer relies on.
+
+    That is all that may ever be removed again.
+    """
     absent_before = audit.instances.filter(was_there_before=WasThereBefore.NO)
-    return uids_begun(audit).intersection(absent_before.values_list("sop_instance_uid", flat=True))
+    brought = uids_begun(audit).intersection(absent_before.values_list("sop_instance_uid", flat=True))
+    return brought - _relied_on_by_others(audit) if brought else brought
+
+
+def _relied_on_by_others(audit: Audit) -> frozenset[str]:
+    """What another transfer to the same archive proved to be there last, or has begun to send and is at still."""
+    others = Transfer.objects.filter(
+        destination__public_id=audit.destination_public_id, audit__destination_address=audit.destination_address
+    ).exclude(audit=audit)
+    under_way = others.filter(state__in=[State.QUEUED, State.AWAITING_COMMITMENT, *HELD])
+    rows = InstanceAudit.objects.filter(
+        Q(audit__in=others.filter(method__isnull=False).values("audit"), verdict=InstanceVerdict.CONFIRMED)
+        | (Q(audit__in=under_way.values("audit")) & ~Q(sha256="")),
+        sop_instance_uid__in=audit.instances.values("sop_instance_uid"),
+    )
+    return frozenset(rows.values_list("sop_instance_uid", flat=True))
 
 
 def uids_maybe_begun(audit: Audit, *, since: int, earlier: Collection[int]) -> list[str]:

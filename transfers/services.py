@@ -245,7 +245,8 @@ class TakenBack(NamedTuple):
 
     instances: int
     stays: int
-    """Instances of the study that it would leave: they were there before, or nobody knows, or were never sent."""
+    """Instances of the study that it would leave: they were there before, or nobody knows, or were never sent, or
+    another transfer relies on them."""
 
 
 def preview_roll_back(transfer: Transfer) -> TakenBack:
@@ -262,7 +263,9 @@ def preview_roll_back(transfer: Transfer) -> TakenBack:
         raise queue.TransferIsHeld
     brought = len(uids_brought(transfer.audit))
     if not brought:
-        raise CannotRollBack("Nothing that this transfer brought there may be removed: it brought nothing there.")
+        raise CannotRollBack(
+            "Nothing of this transfer may be removed: it brought nothing there, or another transfer proved the same."
+        )
     return TakenBack(brought, transfer.instances - brought)
 
 

@@ -15,7 +15,7 @@ from transfers.models import Transfer
 from transfers.reports import may_trust_stable_study
 
 MAXIMUM_BYTES = 16_000_000
-"""Of a receipt that is checked in the browser: read as JSON it takes some ten times as much memory."""
+"""Of a receipt that is checked in the browser: read as JSON it takes ten to thirty times as much memory."""
 
 
 class Form(StrEnum):

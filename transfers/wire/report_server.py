@@ -97,6 +97,7 @@ class ReportServer:
         self._server: BoundedServer | None = None
         self._being_kept = 0
         self._lock = Lock()
+        self._reading = Lock()
 
     def __enter__(self) -> Self:
         self.start()
@@ -192,7 +193,9 @@ class ReportServer:
 
     def _is_kept(self, event: Event) -> bool:
         try:
-            return self._keep(_received(event)) is not False
+            with self._reading:  # a malicious one takes twenty times its size in memory while it is read
+                received = _received(event)
+            return self._keep(received) is not False
         except ReportNotUnderstood as error:
             logger.warning(
                 "A report was not understood", extra={"action": "report_not_understood", "reason": str(error)}

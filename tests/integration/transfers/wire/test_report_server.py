@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from threading import Event
+from threading import Barrier, BrokenBarrierError, Event
 from threading import enumerate as running_threads
 from typing import Any
 
@@ -357,6 +357,31 @@ def test_a_long_report_is_kept(archive: MakeArchive, serve: Serve, kept: Kept) -
 
     assert brought(peer, Report("2.25.7", committed)) == (0x0000, "")
     assert len(kept[0].report.committed) == 5_000
+
+
+def test_one_report_at_a_time_is_read(
+    archive: MakeArchive, serve: Serve, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together, read_report = Barrier(2), report_server.read_report
+    met = []
+
+    def read(*arguments: Any) -> Any:
+        try:
+            met.append(together.wait(1))
+        except BrokenBarrierError:
+            together.reset()
+        return read_report(*arguments)
+
+    monkeypatch.setattr(report_server, "read_report", read)
+    port = serve().port
+    peers = [archive(Script(reports_to=port)) for _ in range(2)]
+    for peer in peers:
+        peer.report(REPORT, asked_by="TALLYMAN")
+    for peer in peers:
+        peer.wait_until(lambda peer: bool(peer.log.reports) and peer.log.reports[0].status_code is not None)
+
+    assert len(kept) == 2
+    assert met == []
 
 
 def test_one_association_may_stand_for_longer_than_a_message(

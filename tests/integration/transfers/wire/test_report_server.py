@@ -32,7 +32,7 @@ from transfers.errors import AssociationError, AssociationLost, AssociationRejec
 from transfers.wire import bounded_server, report_server
 from transfers.wire.association import Association
 from transfers.wire.commitment import COMMITMENT_CONTEXT
-from transfers.wire.commitment_report import FailedReference, Reference
+from transfers.wire.commitment_report import FailedReference, Reference, read_report
 from transfers.wire.dimse import VERIFICATION_CONTEXT, echo
 from transfers.wire.report_server import ReceivedReport, Recognition, ReportServer
 
@@ -362,7 +362,7 @@ def test_a_long_report_is_kept(archive: MakeArchive, serve: Serve, kept: Kept) -
 def test_one_report_at_a_time_is_read(
     archive: MakeArchive, serve: Serve, kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    together, read_report = Barrier(2), report_server.read_report
+    together = Barrier(2)
     met = []
 
     def read(*arguments: Any) -> Any:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, Literal
 
+from audit.uids import is_regular
 from transfers.errors import MalformedAnswer, NotTheService
 from transfers.wire.foreign_text import clean_text
 from transfers.wire.http import HttpAnswer, HttpSession
@@ -99,7 +100,12 @@ class Orthanc:
         body = sop_instance_uid.encode()
         with self.session.open("POST", "/tools/lookup", headers=headers, body=body, is_repeatable=True) as answer:
             found = _resources(answer.json())
-        return tuple(checked_id(each["ID"]) for each in found if each.get("Type") == "Instance")
+        ids = tuple(checked_id(each["ID"]) for each in found if each.get("Type") == "Instance")
+        # Orthanc takes upper and lower case for the same, which only matters to UIDs that have letters.
+        return ids if is_regular(sop_instance_uid) else tuple(each for each in ids if self._is(each, sop_instance_uid))
+
+    def _is(self, orthanc_id: str, sop_instance_uid: str) -> bool:
+        return tag_of(self.resource("Instance", orthanc_id), "SOPInstanceUID").rstrip("\0 ") == sop_instance_uid
 
     @contextmanager
     def open_file(self, orthanc_id: str) -> Iterator[HttpAnswer]:

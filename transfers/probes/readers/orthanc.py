@@ -65,7 +65,7 @@ def _copies(orthanc: Orthanc, entry: ManifestEntry) -> Sequence[str]:
         "SeriesInstanceUID": entry.series_instance_uid,
         "SOPInstanceUID": entry.sop_instance_uid,
     }
-    return orthanc.find_ids("Instance", query) or anywhere
+    return [each for each in orthanc.find_ids("Instance", query) if each in anywhere] or anywhere
 
 
 def _state_of_same(orthanc: Orthanc, orthanc_id: str, md5: str | None) -> FileState | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import md5
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 
 from audit.entries import ManifestEntry
-from tests.datasets import write_instance, write_study
+from tests.datasets import unique_uid, write_instance, write_study
 from tests.entries import entries_of, entry_of
 from tests.fakes.fixtures import MakeWeb
 from tests.fakes.web import Reply
@@ -19,6 +21,7 @@ from transfers.endpoints import OrthancEndpoint
 from transfers.errors import CredentialsRefused, MalformedAnswer, NotTheService, ResourceNotFound
 from transfers.wire.http import HttpSession
 from transfers.wire.orthanc import FileState, Orthanc, tag_of
+from transfers.wire.removal import remove_instances
 
 UNKNOWN_ID = "00000000-00000000-00000000-00000000-00000000"
 
@@ -131,6 +134,22 @@ def test_an_instance_is_deleted_once(orthanc: Orthanc, instance: tuple[ManifestE
     assert orthanc.delete_instance(orthanc_id)
     assert not orthanc.delete_instance(orthanc_id)
     assert orthanc.instances_of(entry.sop_instance_uid) == ()
+
+
+def test_a_uid_with_other_letters_is_another_and_stays_where_it_is(web_orthanc: Peer, tmp_path: Path) -> None:
+    """Orthanc's own search takes upper and lower case for the same."""
+    uids: dict[str, Any] = {"study_instance_uid": unique_uid(), "series_instance_uid": unique_uid()}
+    small, large = (
+        write_instance(tmp_path, sop_instance_uid=f"2.25.77.{letter}", size_bytes=64, **uids) for letter in "aA"
+    )
+    endpoint = OrthancEndpoint(web_orthanc.url)
+    with HttpSession(endpoint) as session:
+        stored(Orthanc(session), small)
+
+    (removal,) = remove_instances(endpoint, [entry_of(large)], Event())
+
+    assert (removal.was_there, removal.error) == (False, None)
+    assert "2.25.77.a" in web_orthanc.instances()
 
 
 def test_what_is_not_there_is_not_found(orthanc: Orthanc) -> None:

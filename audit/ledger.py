@@ -154,6 +154,11 @@ class Ledger:
         self._rows = []
         self._digests = {}
 
+    def forget(self) -> None:
+        """Drop what was taken and not saved: what it belongs to was undone."""
+        self._rows = []
+        self._digests = {}
+
     def note_was_there_before(self, listed: Iterable[str], not_known: Iterable[str]) -> None:
         """Write down what the first preflight found: yes for what is listed, no for the rest that could be asked."""
         noted: dict[str, list[int]] = {WasThereBefore.NO.value: list(self._instance_ids.values())}

@@ -262,6 +262,15 @@ def close(run: Run) -> None:
 
     Where a report of storage commitment may still come in time, it is let go of instead, and waits for that.
     """
+    run.ledger.flush()
+    try:
+        _end_or_wait(run)
+    except BaseException:
+        run.ledger.forget()  # of the reports, which are not weighed then
+        raise
+
+
+def _end_or_wait(run: Run) -> None:
     with transaction.atomic():
         # Who keeps a report now, or cancels, waits, and sees the end.
         now = Transfer.objects.select_for_update().get(pk=run.transfer.pk)

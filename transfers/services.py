@@ -226,7 +226,10 @@ def retry(transfer: Transfer, worker: str = "") -> None:
     if transfer.method is None or not transfer.audit.instances.exclude(verdict="confirmed").exists():
         raise NothingToRetry
     asks_commitment = transfer.asks_commitment or _method_asks_commitment(transfer)
-    _continue(transfer, "retried", worker, verify=transfer.verify, asks_commitment=asks_commitment)
+    # A verification since may have asked for a commitment only; all or nothing needs to know what is there.
+    asks = transfer.verification.asks or not transfer.rolls_back
+    verify = transfer.verify if asks else "presence"
+    _continue(transfer, "retried", worker, verify=verify, asks_commitment=asks_commitment)
 
 
 def reverify(transfer: Transfer, verify: str, worker: str = "", *, asks_commitment: bool = False, by: str = "") -> None:

@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from audit.ledger import Ledger
+from audit.models import Evidence
 from audit.observations import EvidenceKind, Observation
 from tests.integration.transfers.test_commitments import report_on, waiting
 from transfers import commitments, ending, queue, runner, services
@@ -128,6 +129,24 @@ def test_who_is_cancelled_in_the_last_moment_waits_for_no_report(
     run_transfer(transfer)
 
     assert Transfer.objects.get().state == State.CANCELLED
+
+
+def test_what_could_not_be_weighed_to_the_end_is_weighed_once(
+    create: Callable[..., Transfer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transfer = waiting(create())
+    Transfer.objects.update(purpose="verify", verify="none")
+    queue.claim(transfer, this_process())
+    report_on(transfer, all_committed=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(commitments, "_answer", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run_transfer(transfer)
+    assert not Evidence.objects.filter(kind="committed").exists()
+
+    commitments.weigh_what_is_left(timezone.now())
+
+    assert Evidence.objects.filter(kind="committed").count() == 3
 
 
 def test_a_transfer_that_cannot_be_weighed_keeps_no_other_from_it(

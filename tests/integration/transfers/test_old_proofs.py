@@ -108,6 +108,19 @@ def test_an_old_absence_does_not_have_removed_what_was_sent_again(sides: Sides, 
     assert set(sides.peer.stored) == set(uids)
 
 
+def test_all_or_nothing_asks_again_though_a_verification_since_did_not(sides: Sides, folder: Path) -> None:
+    uids = uids_of(write_study(folder, 3))
+    sides.peer.script.on_store = {uids[0]: Answer(stores=False)}
+    send(sides.destination, folder)
+    go_on(lambda transfer, worker: services.reverify(transfer, "none", worker))
+    Transfer.objects.update(rolls_back=True)
+
+    transfer = go_on(services.retry)
+
+    assert (transfer.state, transfer.verdict) == ("finished", "nothing-stored")
+    assert sides.peer.stored == {}
+
+
 def test_what_another_brought_since_it_was_missing_is_not_taken_for_ours(archive: MakeArchive, tmp_path: Path) -> None:
     uids: dict[str, Any] = {
         name: unique_uid() for name in ("study_instance_uid", "series_instance_uid", "sop_instance_uid")

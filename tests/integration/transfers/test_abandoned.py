@@ -94,7 +94,7 @@ def test_a_retry_that_died_leaves_what_it_never_set_out_to_send_as_it_was(create
 
     verdicts = transfer.audit.instances.order_by("position").values_list("verdict", flat=True)
     assert said_to_have_ended() == ["3"]
-    assert list(verdicts) == ["confirmed", "confirmed", "refuted"]
+    assert list(verdicts) == ["confirmed", "confirmed", "unproven"]  # the third it may have sent
 
 
 def test_what_is_cancelled_after_a_process_died_over_it_is_not_called_not_sent(create: Create) -> None:

@@ -31,7 +31,7 @@ from transfers.probes.base import Listing
 from transfers.progress import Progress
 from transfers.read_back import compare_with_what_was_there
 from transfers.run import Run
-from transfers.selection import instances_to_send, uids_maybe_there
+from transfers.selection import instances_to_send, uids_conflicting_last, uids_maybe_there
 from transfers.states import State
 
 _OPEN = frozenset({EvidenceKind.PROBE_FAILED, EvidenceKind.UNREADABLE})
@@ -60,9 +60,7 @@ def preflight(run: Run) -> list[ManifestEntry]:
         if entry.sop_instance_uid not in uids_held_back
     ]
     run.watch(Progress(State.PREFLIGHT, len(candidates)))
-    arrived = _list_what_is_there(run)
-    candidates = [entry for entry in candidates if entry.sop_instance_uid not in arrived]
-    candidates, conflicting_there = _compare_with_what_was_there(run, candidates)
+    candidates, conflicting_there = _ask_what_is_there(run, candidates)
     if conflicting_there and not run.transfer.send_what_can:
         held_back += _held_back_for(conflicting_there, candidates)
         candidates = []
@@ -146,16 +144,29 @@ def _conflicting(run: Run, instances: Sequence[InstanceAudit]) -> list[HeldBack]
     ]
 
 
+def _ask_what_is_there(run: Run, entries: Sequence[ManifestEntry]) -> tuple[list[ManifestEntry], list[ManifestEntry]]:
+    """What is still to be sent, and what other content lies in the way of."""
+    if not run.transfer.verification.asks:
+        return list(entries), []
+    listing = _list(run)
+    arrived = _note_what_is_there(run, listing)
+    return _compare_with_what_was_there(
+        run, listing, [entry for entry in entries if entry.sop_instance_uid not in arrived]
+    )
+
+
 def _compare_with_what_was_there(
-    run: Run, entries: Sequence[ManifestEntry]
+    run: Run, listing: Listing, entries: Sequence[ManifestEntry]
 ) -> tuple[list[ManifestEntry], list[ManifestEntry]]:
-    """What is still to be sent, and what other content lies in the way of; the same content is not sent again."""
-    if run.transfer.audit.same_uid_means_same_content or not run.transfer.verification.asks or run.stop.is_set():
+    """The same content is not sent again; other content that was found once counts while it may be there still."""
+    if run.transfer.audit.same_uid_means_same_content or run.stop.is_set():
         return list(entries), []
     there = run.transfer.audit.instances.filter(was_there_before=WasThereBefore.YES)
-    uids = set(there.values_list("sop_instance_uid", flat=True))
+    uids = set(there.values_list("sop_instance_uid", flat=True)) & (listing.present | listing.unknown)
     to_compare = [entry for entry in entries if entry.sop_instance_uid in uids]
     found = compare_with_what_was_there(run, to_compare) if to_compare else {}
+    left_open = [uid for uid, kind in found.items() if kind in _OPEN]
+    found |= dict.fromkeys(uids_conflicting_last(run.transfer.audit, left_open), EvidenceKind.CONFLICT)
     settled = {uid for uid, kind in found.items() if kind not in _OPEN}
     to_send = [entry for entry in entries if entry.sop_instance_uid not in settled]
     return to_send, [entry for entry in to_compare if found.get(entry.sop_instance_uid) is EvidenceKind.CONFLICT]
@@ -169,15 +180,12 @@ def _held_back_for(conflicting: Sequence[ManifestEntry], entries: Iterable[Manif
     return [HeldBack(entry.sop_instance_uid, reason, HELD_BACK) for entry in entries]
 
 
-def _list_what_is_there(run: Run) -> frozenset[str]:
-    """List what the destination holds of the study, and note it.
+def _note_what_is_there(run: Run, listing: Listing) -> frozenset[str]:
+    """Write down what was there before.
 
     Returns what an interrupted run must have brought there: begun by it, listed now, and not there when the transfer
     began. A retry sends whatever it was asked to.
     """
-    if not run.transfer.verification.asks:
-        return frozenset()
-    listing = _list(run)
     if not run.transfer.attempts.exists():
         _note(run, listing)
         return frozenset()
@@ -201,7 +209,10 @@ def _list(run: Run) -> Listing:
 
 
 def _note(run: Run, listing: Listing) -> None:
-    run.ledger.note_was_there_before(listing.present, listing.unknown)
+    """What an earlier look found there, and this one could not ask about, may be there still."""
+    noted = run.transfer.audit.instances.filter(was_there_before=WasThereBefore.YES)
+    still = listing.unknown.intersection(noted.values_list("sop_instance_uid", flat=True))
+    run.ledger.note_was_there_before(listing.present | still, listing.unknown - still)
     queue.record_event(run.transfer, "was_there_before", present=len(listing.present), unknown=len(listing.unknown))
 
 

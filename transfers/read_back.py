@@ -19,6 +19,7 @@ from transfers.probes.content import ContentContext, compare_content
 from transfers.probes.sampling import sample_of
 from transfers.progress import Progress
 from transfers.run import Run, Side
+from transfers.selection import uids_sent_over
 from transfers.states import State
 from transfers.verification import ALL
 
@@ -32,6 +33,15 @@ def compare(run: Run) -> None:
     entries = run.entries if percent == ALL else sample_of(run.entries, percent, secrets.token_bytes(16))
     queue.record_event(run.transfer, "content_compared", instances=len(entries), of=len(run.entries))
     _compare(run, entries, State.VERIFYING, run.halt, lambda seen: seen)
+
+
+def compare_what_was_sent_over(run: Run) -> None:
+    """Whatever was chosen: only reading back can settle what was sent since other content was found there."""
+    uids = uids_sent_over(run.transfer.audit)
+    entries = [entry for entry in run.entries if entry.sop_instance_uid in uids]
+    if entries:
+        queue.record_event(run.transfer, "content_compared", instances=len(entries), of=len(run.entries))
+        _compare(run, entries, State.VERIFYING, run.halt, lambda seen: seen)
 
 
 def compare_with_what_was_there(run: Run, entries: Sequence[ManifestEntry]) -> dict[str, EvidenceKind]:

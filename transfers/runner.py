@@ -24,7 +24,7 @@ from transfers.models import Attempt, Transfer
 from transfers.passwords import PasswordUnreadable
 from transfers.preflight import find, preflight
 from transfers.progress import Progress, Watcher, watch_nothing
-from transfers.read_back import compare
+from transfers.read_back import compare, compare_what_was_sent_over
 from transfers.rolling_back import is_known_to_be_incomplete, roll_back
 from transfers.run import Run, Side
 from transfers.states import HELD, TRANSITIONS, Purpose, State
@@ -214,6 +214,8 @@ def ask_what_arrived(run: Run) -> None:
         verify(run)
     if transfer.verification.compares_content and run.may_have_sent and not run.halt.is_set():
         compare(run)
+    if transfer.verification.asks and not run.halt.is_set():
+        compare_what_was_sent_over(run)
 
 
 def remove_again(run: Run) -> None:

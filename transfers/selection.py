@@ -48,6 +48,28 @@ def _newest_rounds(audit: Audit, kinds: Collection[EvidenceKind]) -> dict[str, i
     return dict(rows.values_list("instance__sop_instance_uid").annotate(Max("round")))
 
 
+def uids_conflicting_last(audit: Audit, uids: Collection[str]) -> frozenset[str]:
+    """Those in whose way other content lay when they were compared last, as far as that told anything."""
+    if not uids:
+        return frozenset()
+    rows = Evidence.objects.filter(instance__audit__in=audit.chain(), kind__in=_COMPARED)
+    newest = dict(rows.order_by("round").values_list("instance__sop_instance_uid", "kind").iterator())
+    return frozenset(uid for uid in uids if newest.get(uid) == EvidenceKind.CONFLICT)
+
+
+def uids_sent_over(audit: Audit) -> frozenset[str]:
+    """What was begun to be sent since other content, or none that could be read, was found under its UID."""
+    found = _newest_rounds(audit, _IN_THE_WAY)
+    if not found:
+        return frozenset()
+    begun, read = _newest_rounds(audit, _BEGUN), _newest_rounds(audit, _COMPARED)
+    return frozenset(uid for uid, of_round in found.items() if begun.get(uid, 0) > max(of_round, read.get(uid, 0)))
+
+
+_IN_THE_WAY = (EvidenceKind.DIFFERENT, EvidenceKind.CONFLICT, EvidenceKind.UNREADABLE)
+_COMPARED = (EvidenceKind.IDENTICAL, EvidenceKind.EQUIVALENT, EvidenceKind.DIFFERENT, EvidenceKind.CONFLICT)
+
+
 def uids_brought(audit: Audit) -> frozenset[str]:
     """What the chain began to send, what was not there before, and what no other transfer relies on.
 

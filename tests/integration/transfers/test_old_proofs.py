@@ -139,6 +139,64 @@ def test_what_another_brought_since_it_was_missing_is_not_taken_for_ours(archive
     assert transfer.audit.instances.get().ground == "was-there-before"
 
 
+def test_what_was_there_once_is_not_forgotten_because_nobody_can_look(
+    sides: Sides, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (path,) = write_study(folder, 1)
+    sides.peer.hold(older(path, tmp_path))
+    sides.destination.ask_at.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "send", lambda *_: 1 / 0)
+        send(sides.destination, folder)
+    sides.peer.script.on_find = lambda _: None if sides.peer.log.requests else Abort()
+
+    continued = send(sides.destination, folder)
+
+    assert continued.transfer["instances"][0]["was_there_before"] == "yes"
+    assert (continued.exit_code, len(sides.peer.log.requests)) == (5, 1)
+
+
+def older(path: Path, folder: Path) -> Path:
+    """The same image with other pixels."""
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    other = folder / "older.dcm"
+    other.write_bytes(content)
+    return other
+
+
+def test_what_other_content_lay_in_the_way_of_is_not_sent_because_nobody_can_look(
+    sides: Sides, folder: Path, tmp_path: Path
+) -> None:
+    (path,) = write_study(folder, 1)
+    sides.peer.hold(older(path, tmp_path))
+    sent = send(sides.destination, folder)
+    sides.fall_silent()
+
+    transfer = go_on(services.retry)
+
+    assert (sent.transfer["verdict"], transfer.verdict) == ("nothing-stored", "nothing-stored")
+    assert sides.peer.log.requests == []
+
+
+def test_once_what_lay_in_the_way_is_gone_a_retry_sends_and_settles_it(
+    archive: MakeArchive, folder: Path, tmp_path: Path
+) -> None:
+    (path,) = write_study(folder, 1)
+    peer = archive()
+    peer.hold(older(path, tmp_path))
+    sent = send(destination_for(peer), folder)
+    peer.stored.clear()
+
+    transfer = go_on(services.retry)
+
+    assert (sent.transfer["verdict"], transfer.verdict, transfer.audit.proof) == (
+        "nothing-stored",
+        "committed",
+        "identical",
+    )
+
+
 def test_what_another_transfer_proved_too_is_not_removed(sides: Sides, folder: Path) -> None:
     uids = uids_of(write_study(folder, 3))
     send(sides.destination, folder)

@@ -307,7 +307,7 @@ def test_a_database_that_drops_every_connection_costs_no_transfer(add: Add, arch
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
             # Where it could not even be put back, nothing but the clock says that its lease has run out.
-            Transfer.objects.filter(state="sending").update(lease_until=timezone.now() - LEASE)
+            Transfer.objects.filter(state__in=HELD).update(lease_until=timezone.now() - LEASE)
         wait_until(all_finished, seconds=30)
 
     assert Transfer.objects.get().verdict == "committed"

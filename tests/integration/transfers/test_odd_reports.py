@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from threading import Barrier, Thread
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from audit.ledger import Ledger
@@ -169,3 +172,56 @@ def test_a_transfer_that_cannot_be_weighed_keeps_no_other_from_it(
     assert (first.state, second.state) == (State.AWAITING_COMMITMENT, State.FINISHED)
     assert not CommitmentReport.objects.exists()
     assert CommitmentRequest.objects.filter(closed_at=None).count() == 1
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_reports_overdue_cancelled_and_taken_up_at_once_lose_nothing(
+    create: Callable[..., Transfer], seed: int
+) -> None:
+    """Two listeners with the same report, one with another, a worker that closes what is overdue, and two people."""
+    transfer = waiting(create())
+    committed = [Reference(of, uid) for uid, of in classes_of(transfer).items()]
+    failed = [FailedReference(*each, 0x0112) for each in committed]
+    together = Barrier(6)
+    wrong: list[BaseException] = []
+    intent = random.Random(seed).choice([services.retry, lambda read: services.reverify(read, "presence")])
+
+    def do(what: Callable[[Transfer], object]) -> None:
+        read = Transfer.objects.get()
+        together.wait()
+        try:
+            what(read)
+        except (queue.TransferIsHeld, services.NothingToCancel, services.NothingToRetry):
+            """Somebody else was first."""
+        except BaseException as error:  # noqa: BLE001  told to the test
+            wrong.append(error)
+        finally:
+            connection.close()
+
+    threads = [
+        Thread(target=do, args=[what])
+        for what in (
+            lambda read: bring(read, committed=committed),
+            lambda read: bring(read, committed=committed),
+            lambda read: bring(read, failed=failed),
+            lambda _: commitments.weigh_what_is_left(timezone.now() + timedelta(seconds=70)),
+            services.cancel,
+            intent,
+        )
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    commitments.weigh_what_is_left(timezone.now() + timedelta(seconds=70))
+
+    transfer.refresh_from_db()
+    assert wrong == []
+    assert CommitmentReport.objects.count() == 3
+    assert not CommitmentReport.objects.filter(weighed_at=None, orphaned_because="").exists()
+    assert not CommitmentRequest.objects.filter(closed_at=None).exists()
+    assert transfer.state in {State.FINISHED, State.CANCELLED, State.QUEUED}
+    assert transfer.audit.is_sealed == (transfer.state != State.QUEUED)
+    assert transfer.verdict != "committed"
+    kinds = set(Evidence.objects.values_list("kind", flat=True))
+    assert {"committed", "commitment-refused"} <= kinds

@@ -296,18 +296,12 @@ def check_tally(audit: Audit) -> None:
 
 
 def false_verdicts(audit: Audit, peer: Archive, sent: dict[str, bytes]) -> dict[str, tuple[str, str, list[str]]]:
-    """The instances of which the newest audit says what is not so.
-
-    What was found absent by an earlier audit stays refuted where it could not be asked about again.
-    """
+    """The instances of which the newest audit says what is not so."""
     false = {}
     for instance in audit.instances.all():
         uid = instance.sop_instance_uid
         is_there = uid in peer.stored and peer.stored[uid].data_set == sent[uid]
         kinds = list(instance.evidence.order_by("id").values_list("kind", flat=True))
-        is_stale = instance.ground == "absent" and "absent" not in kinds
-        if (instance.verdict == "confirmed" and not is_there) or (
-            instance.verdict == "refuted" and is_there and not is_stale
-        ):
+        if (instance.verdict == "confirmed" and not is_there) or (instance.verdict == "refuted" and is_there):
             false[uid] = (instance.verdict, instance.ground, kinds)
     return false

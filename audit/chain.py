@@ -71,7 +71,7 @@ def adopt(audit: Audit) -> None:
     For a migration: whatever columns come later, only those that are named here are asked for.
     """
     manifest, pks = LinesDigest(), array("q")
-    for line in instance_lines(audit.pk):
+    for line in instance_lines(audit.pk, knows_sources=False):
         manifest.add([line.manifest])
         pks.append(line.pk)
     rows = evidence_ids(audit.pk)

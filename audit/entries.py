@@ -27,6 +27,14 @@ class ManifestEntry:
     """`st_mtime_ns` of `path` when it was read."""
     file_size: int
     """`st_size` of `path` when it was read."""
+    source_id: str = ""
+    """Of an instance that a source holds: by what it is asked for there (an Orthanc ID); empty for a local file.
+
+    Its path is empty then, and where its data set begins is seen only while it is read: `data_set_size` is that of the
+    whole file, `data_set_offset` 0.
+    """
+    file_md5: str = ""
+    """Of the whole file (hex), where the source told it with the manifest."""
     notes: tuple[str, ...] = ()
     """What was odd but harmless (file meta that differs, bytes after the data set)."""
 

@@ -93,6 +93,8 @@ def entries_of(instances: Iterable[InstanceAudit], study_instance_uid: str) -> I
             data_set_size=instance.data_set_size,
             modified_ns=instance.modified_ns,
             file_size=instance.file_size,
+            source_id=instance.source_id,
+            file_md5=instance.file_md5,
             notes=tuple(instance.notes),
         )
 

@@ -91,6 +91,10 @@ class InstanceAudit(models.Model):
     data_set_offset = models.BigIntegerField(default=0)
     modified_ns = models.BigIntegerField(default=0)
     file_size = models.BigIntegerField(default=0)
+    source_id = models.CharField(max_length=64, blank=True)
+    """By what its source knows it; empty for a local file."""
+    file_md5 = models.CharField(max_length=32, blank=True)
+    """Of the whole file, where the source told it with the manifest."""
     notes = models.JSONField(default=list, blank=True)
     is_conflicting = models.BooleanField(default=False)
     """The input holds other content under the same UID: not sent unless told."""

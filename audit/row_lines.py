@@ -29,6 +29,8 @@ MANIFEST_COLUMNS = (
     "notes",
     "is_conflicting",
 )
+SOURCE_COLUMNS = ("source_id", "file_md5")
+"""Younger than the chain: they are part of a line only where there is anything in them."""
 _JUDGED_COLUMNS = ("sha256", "was_there_before", "verdict", "ground", "is_contradiction")
 
 
@@ -40,7 +42,8 @@ def _in_order(*columns: str) -> str:
 
 
 _SELECT_JUDGED = _in_order(*_JUDGED_COLUMNS)
-_SELECT_ALL = _in_order(*MANIFEST_COLUMNS[1:], *_JUDGED_COLUMNS)
+_SELECT_ALL = _in_order(*MANIFEST_COLUMNS[1:], *SOURCE_COLUMNS, *_JUDGED_COLUMNS)
+_SELECT_FIRST = _in_order(*MANIFEST_COLUMNS[1:], "''", "''", *_JUDGED_COLUMNS)
 
 
 class InstanceLines(NamedTuple):
@@ -56,25 +59,25 @@ class InstanceLines(NamedTuple):
     was_there_before: str
 
 
-def instance_lines(audit_pk: int) -> Iterator[InstanceLines]:
-    """In the order of the manifest."""
+def instance_lines(audit_pk: int, *, knows_sources: bool = True) -> Iterator[InstanceLines]:
+    """In the order of the manifest. `knows_sources`: whether the database has the columns that came later."""
     count = 1 + len(MANIFEST_COLUMNS)
-    for row in _chunked(_SELECT_ALL, audit_pk):
+    for row in _chunked(_SELECT_ALL if knows_sources else _SELECT_FIRST, audit_pk):
         *manifest, notes, is_conflicting = row[:count]
-        judged = row[count:]
+        source, judged = row[count : count + 2], row[count + 2 :]
         yield InstanceLines(
             row[0],
             row[1],
-            manifest_line(*manifest, _value(notes), bool(is_conflicting)),
+            manifest_line(*manifest, _value(notes), bool(is_conflicting), source=source),
             _judged_line(row[0], *judged),
             judged[0],
             judged[1],
         )
 
 
-def manifest_line(*values: Any) -> str:
-    """The id of the row, and its `MANIFEST_COLUMNS`."""
-    return canonical(values)
+def manifest_line(*values: Any, source: tuple[str, ...] = ("", "")) -> str:
+    """The id of the row, its `MANIFEST_COLUMNS`, and its `SOURCE_COLUMNS` where they say anything."""
+    return canonical((*values, *source) if any(source) else values)
 
 
 def judged_lines(audit_pk: int) -> Iterator[str]:

@@ -15,7 +15,7 @@ from audit.entries import StudyManifest
 from audit.escaping import without_nul
 from audit.judgements import Ground, InstanceVerdict, WasThereBefore
 from audit.models import Audit
-from audit.row_lines import MANIFEST_COLUMNS, evidence_line, manifest_line
+from audit.row_lines import MANIFEST_COLUMNS, SOURCE_COLUMNS, evidence_line, manifest_line
 from audit.runs import runs_of
 
 
@@ -39,9 +39,9 @@ def _insert(table: str, columns: Iterable[str]) -> str:
 
 _INSERT_EVIDENCE = _insert("audit_evidence", ("id", *EvidenceRow._fields))
 _INSERT_INSTANCE = _insert(
-    "audit_instanceaudit", ("audit_id", "id", *MANIFEST_COLUMNS, *_FOUND_COLUMNS, *_OPEN_COLUMNS)
+    "audit_instanceaudit", ("audit_id", "id", *MANIFEST_COLUMNS, *SOURCE_COLUMNS, *_FOUND_COLUMNS, *_OPEN_COLUMNS)
 )
-_COPIED = ", ".join((*MANIFEST_COLUMNS, *_FOUND_COLUMNS))
+_COPIED = ", ".join((*MANIFEST_COLUMNS, *SOURCE_COLUMNS, *_FOUND_COLUMNS))
 _COPY_INSTANCES = (
     f"INSERT INTO audit_instanceaudit (audit_id, {_COPIED}, {', '.join(_OPEN_COLUMNS)}) "  # noqa: S608
     f"SELECT %s, {_COPIED}, %s, %s, %s FROM audit_instanceaudit WHERE audit_id = %s ORDER BY position"
@@ -72,8 +72,9 @@ def insert_instances(audit: Audit, study: StudyManifest) -> str:
                 entry.file_size,
             )
             is_conflicting = entry.sop_instance_uid in study.conflicts
-            digest.add([manifest_line(*row, entry.notes, is_conflicting)])
-            values.append((audit.pk, *row, json.dumps(entry.notes), is_conflicting, *found, *_OPEN))
+            source = (entry.source_id, entry.file_md5)
+            digest.add([manifest_line(*row, entry.notes, is_conflicting, source=source)])
+            values.append((audit.pk, *row, json.dumps(entry.notes), is_conflicting, *source, *found, *_OPEN))
         cursor.executemany(_INSERT_INSTANCE, values)
     return digest.hexdigest()
 

@@ -57,7 +57,7 @@ def card_of(destination: Destination, *, may_edit: bool, check: dict[str, Any] |
 def ceiling_at(destination: Destination) -> Ceiling:
     """The best that the method that fits a destination can prove there, as it is set."""
     method = destination.default_method
-    asks_commitment = method is not None and METHODS[method].asks_commitment
+    asks_commitment = METHODS[method].asks_commitment
     return ceiling(method, destination.policy, destination.verify, asks_commitment=asks_commitment)
 
 
@@ -122,11 +122,8 @@ def _terms(destination: Destination) -> Iterator[dict[str, Any]]:
     if days := destination.days_until_reverification:
         after = f"{', '.join(map(str, days))} {'day' if days == (1,) else 'days'} after a study was committed"
         yield {"term": "Asked again", "text": after}
-    if destination.default_method is None:
-        yield {"term": "Sending", "text": "not there: it can only be asked"}
-    else:
-        on_its_word = "proof: it is declared to answer only after saving" if _trusts(destination) else "no proof"
-        yield {"term": "Acknowledgement", "text": on_its_word}
+    on_its_word = "proof: it is declared to answer only after saving" if _trusts(destination) else "no proof"
+    yield {"term": "Acknowledgement", "text": on_its_word}
     if destination.same_uid_means_same_content:
         yield {"term": "Same UID", "text": "taken to mean the same content, also of what was there before"}
 

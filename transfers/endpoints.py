@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 AE_TITLE_MAXIMUM_LENGTH = 16
@@ -68,12 +69,26 @@ class DicomEndpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientCredentials:
+    """By which an access token is asked for (OAuth 2.0, RFC 6749 4.4)."""
+
+    token_url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class HttpEndpoint:
     """A service reached over HTTP; `url` has no slash at its end, and may have any prefix."""
 
     url: str
     username: str = ""
     password: str = field(default="", repr=False)
+    bearer_token: str = field(default="", repr=False)
+    oauth2: ClientCredentials | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of every request, besides ours."""
     tls: TlsSettings | None = None
     """For https; None: the system's CAs, and the host name is checked."""
     timeouts: Timeouts = field(default_factory=Timeouts)

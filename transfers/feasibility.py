@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from transfers.methods import METHODS, default_method
-from transfers.models import NOTHING_IS_SENT, Destination
+from transfers.models import Destination
 from transfers.rollback import CannotRollBack, check_can_roll_back
 from transfers.verification import Level, Verification
 
@@ -94,8 +94,6 @@ def _method(wish: Wish) -> str:
     destination = wish.destination
     offers_commitment = destination.offers_commitment and wish.asks_commitment is not False
     key = wish.method or default_method(destination.kind, offers_commitment=offers_commitment)
-    if key is None:
-        raise NotFeasible("destination", f"Nothing can be sent to {destination}: {NOTHING_IS_SENT}.")
     if destination.kind not in METHODS[key].kinds:
         reason = f"{METHODS[key].label} cannot send to {destination}: it is of another kind."
         raise NotFeasible("method", reason)

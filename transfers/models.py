@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from pathlib import Path
+from dataclasses import replace
 from typing import ClassVar
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator, URLValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from simple_history.models import HistoricalRecords
 
@@ -18,7 +17,7 @@ from audit.judgements import Policy, StudyVerdict
 from audit.models import UID_MAXIMUM_LENGTH, Audit, choices_of
 from transfers import endpoints
 from transfers.methods import default_method
-from transfers.passwords import decrypt_password
+from transfers.peer import POSITIVE_SECONDS, SECRETS, Peer
 from transfers.states import BatchState, Purpose, State
 from transfers.verification import Verification
 
@@ -28,27 +27,6 @@ def validate_ae_title(value: str) -> None:
         endpoints.validate_ae_title(value)
     except ValueError as error:
         raise ValidationError(str(error)) from error
-
-
-def validate_readable_file(value: str) -> None:
-    path = Path(value)
-    if not path.is_absolute():
-        raise ValidationError("Give the absolute path of the file, on the machine that sends.")
-    if not path.is_file():
-        raise ValidationError(f"There is no file {value} on this machine.")
-
-
-def validate_url_without_login(value: str) -> None:
-    if urlsplit(value).username is not None or urlsplit(value).query or urlsplit(value).fragment:
-        raise ValidationError("Give user name and password in their own fields, and a URL without ? and #.")
-
-
-validate_name = RegexValidator(
-    r"\A[A-Za-z0-9][A-Za-z0-9._-]*\Z",
-    "A name has letters, digits, dots, hyphens and underscores, and begins with a letter or digit.",
-)
-
-_POSITIVE_SECONDS = (MinValueValidator(0.1), MaxValueValidator(86_400))
 
 
 def validate_verification(value: str) -> None:
@@ -76,14 +54,9 @@ def kind_choices() -> list[tuple[str, str]]:
     return [("dicom", "DICOM (C-STORE)"), ("dicomweb", "DICOMweb"), ("orthanc", "Orthanc (REST)")]
 
 
-NOTHING_IS_SENT = "no method sends to this kind of destination yet, it can only be asked"
-
-
-class Destination(models.Model):
+class Destination(Peer):
     """An archive, and how to speak to it."""
 
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    name = models.CharField(max_length=64, unique=True, validators=[validate_name])
     kind = models.CharField(max_length=16, choices=kind_choices, default="dicom")
     host = models.CharField(max_length=255, blank=True)
     port = models.PositiveIntegerField(
@@ -102,15 +75,6 @@ class Destination(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(32)],
         help_text="How many associations, or requests, may be under way side by side.",
     )
-    url = models.CharField(
-        "URL",
-        max_length=400,
-        blank=True,
-        validators=[URLValidator(schemes=["http", "https"]), validate_url_without_login],
-        help_text="Of a DICOMweb service (what comes before /studies), or of an Orthanc.",
-    )
-    username = models.CharField(max_length=255, blank=True)
-    password_encrypted = models.TextField(blank=True, editable=False)
     ask_at = models.ManyToManyField(
         "self",
         symmetrical=False,
@@ -118,28 +82,7 @@ class Destination(models.Model):
         help_text="Other entries for the same archive, by which it is asked, read back and watched, too.",
     )
 
-    tls_enabled = models.BooleanField("TLS", default=False)
-    tls_ca_file = models.CharField(
-        "CA file",
-        max_length=1024,
-        blank=True,
-        validators=[validate_readable_file],
-        help_text="PEM file of the authorities to trust; empty: those of the system.",
-    )
-    tls_certificate_file = models.CharField(
-        "client certificate", max_length=1024, blank=True, validators=[validate_readable_file]
-    )
-    tls_key_file = models.CharField("client key", max_length=1024, blank=True, validators=[validate_readable_file])
-    tls_minimum_version = models.CharField(
-        "minimum TLS version", max_length=3, choices=[("1.2", "1.2"), ("1.3", "1.3")], default="1.2"
-    )
-    tls_check_hostname = models.BooleanField("check the host name", default=True)
-
-    connect_timeout_seconds = models.FloatField(default=10, validators=_POSITIVE_SECONDS)
-    acse_timeout_seconds = models.FloatField("ACSE timeout seconds", default=30, validators=_POSITIVE_SECONDS)
-    dimse_timeout_seconds = models.FloatField("DIMSE timeout seconds", default=60, validators=_POSITIVE_SECONDS)
-    network_timeout_seconds = models.FloatField(default=60, validators=_POSITIVE_SECONDS)
-
+    acse_timeout_seconds = models.FloatField("ACSE timeout seconds", default=30, validators=POSITIVE_SECONDS)
     verify = models.CharField(
         "verification policy",
         max_length=16,
@@ -187,7 +130,7 @@ class Destination(models.Model):
         default=False,
         help_text="What was there before under the same UID is taken to have the same content.",
     )
-    history = HistoricalRecords(excluded_fields=["password_encrypted"], m2m_fields=[ask_at])
+    history = HistoricalRecords(excluded_fields=list(SECRETS), m2m_fields=[ask_at])
 
     class Meta:
         ordering: ClassVar = ["name"]
@@ -196,22 +139,17 @@ class Destination(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Refuse an address that does not belong to the kind, and a client certificate without its key."""
+        """Refuse an address that does not belong to the kind, and what no peer can have."""
+        super().clean()
         is_dicom = self.kind == "dicom"
         if is_dicom and not (self.host and self.port and self.called_ae_title.strip()):
             raise ValidationError("A DICOM destination needs a host, a port and a called AE title.")
         if not is_dicom and not self.url:
             raise ValidationError({"url": "A destination that is spoken to over HTTP needs a URL."})
-        if is_dicom and (self.username or self.password_encrypted):
-            raise ValidationError({"username": "User name and password belong to what is spoken to over HTTP."})
-        if self.password_encrypted and not self.username:
-            raise ValidationError({"username": "A password needs a user name."})
+        if is_dicom and (self.username or self.password_encrypted or self.has_other_credentials):
+            raise ValidationError({"username": "User name, password, tokens and headers belong to HTTP."})
         if self.offers_commitment and not is_dicom:
             raise ValidationError({"offers_commitment": "Storage Commitment is asked of DICOM destinations only."})
-        if bool(self.tls_certificate_file) != bool(self.tls_key_file):
-            raise ValidationError(
-                "A client certificate needs its key, and the key its certificate: give both or neither."
-            )
 
     @property
     def endpoint(self) -> endpoints.Endpoint:
@@ -225,14 +163,14 @@ class Destination(models.Model):
             port=self.port or 0,
             called_ae_title=endpoints.validate_ae_title(self.called_ae_title),
             calling_ae_title=self.own_ae_title,
-            tls=self._tls if self.tls_enabled else None,
+            tls=self.tls,
             timeouts=self.timeouts,
             associations=self.associations,
         )
 
     @property
-    def default_method(self) -> str | None:
-        """The key of the method that fits it; None: nothing can be sent to it, it can only be asked."""
+    def default_method(self) -> str:
+        """The key of the method that fits it."""
         return default_method(self.kind, offers_commitment=self.offers_commitment)
 
     @property
@@ -243,33 +181,11 @@ class Destination(models.Model):
     @property
     def _http_endpoint(self) -> endpoints.OrthancEndpoint | endpoints.DicomWebEndpoint:
         of_kind = endpoints.OrthancEndpoint if self.kind == "orthanc" else endpoints.DicomWebEndpoint
-        return of_kind(
-            url=self.url.rstrip("/"),
-            username=self.username,
-            password=decrypt_password(self.password_encrypted),
-            tls=self._tls if self.tls_enabled else None,
-            timeouts=self.timeouts,
-            connections=self.associations,
-        )
+        return of_kind(**self.http_settings, connections=self.associations)
 
     @property
     def timeouts(self) -> endpoints.Timeouts:
-        return endpoints.Timeouts(
-            connect_seconds=self.connect_timeout_seconds,
-            acse_seconds=self.acse_timeout_seconds,
-            dimse_seconds=self.dimse_timeout_seconds,
-            network_seconds=self.network_timeout_seconds,
-        )
-
-    @property
-    def _tls(self) -> endpoints.TlsSettings:
-        return endpoints.TlsSettings(
-            ca_file=self.tls_ca_file,
-            certificate_file=self.tls_certificate_file,
-            key_file=self.tls_key_file,
-            minimum_version=self.tls_minimum_version,
-            check_hostname=self.tls_check_hostname,
-        )
+        return replace(super().timeouts, acse_seconds=self.acse_timeout_seconds)
 
     @property
     def address(self) -> str:
@@ -289,6 +205,39 @@ class Destination(models.Model):
         return Policy(self.acknowledgement_means_stored, self.same_uid_means_same_content)
 
 
+def source_kind_choices() -> list[tuple[str, str]]:
+    return [("orthanc", "Orthanc (REST)")]
+
+
+class Source(Peer):
+    """Where studies are taken from: an archive that holds them, and may send them by itself."""
+
+    kind = models.CharField(max_length=16, choices=source_kind_choices, default="orthanc")
+    connections = models.PositiveSmallIntegerField(
+        default=4,
+        validators=[MinValueValidator(1), MaxValueValidator(32)],
+        help_text="How many requests may be under way side by side.",
+    )
+    history = HistoricalRecords(excluded_fields=list(SECRETS))
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Refuse what no source can have."""
+        super().clean()
+        if not self.url:
+            raise ValidationError({"url": "A source needs a URL."})
+
+    @property
+    def endpoint(self) -> endpoints.OrthancEndpoint:
+        """What `transfers.sources` needs to know of it. Raises PasswordUnreadable."""
+        return endpoints.OrthancEndpoint(**self.http_settings, connections=self.connections)
+
+
 class Batch(models.Model):
     """What was submitted in one go: read in the background, it becomes one transfer a study."""
 
@@ -306,7 +255,12 @@ class Batch(models.Model):
     starts = models.BooleanField(default=True)
     """Whether its transfers are sent at once, or wait as drafts once the destination was asked."""
     path = models.TextField(blank=True)
-    """Of the folder or file under an import root; empty where files were uploaded."""
+    """Of the folder or file under an import root; empty where files were uploaded, or a source holds it."""
+    source = models.ForeignKey(Source, null=True, blank=True, on_delete=models.PROTECT, related_name="batches")
+    studies = models.JSONField(default=list, blank=True)
+    """Of the source: Study Instance UIDs, or Orthanc IDs where a UID is there more than once."""
+    waits_until_stable = models.BooleanField(default=False)
+    """Whether the source is first given the time to call these studies stable."""
     state = models.CharField(
         max_length=16, choices=[(state.value, state.value) for state in BatchState], default=BatchState.QUEUED
     )
@@ -389,6 +343,14 @@ class Transfer(models.Model):
     batch = models.ForeignKey(Batch, null=True, blank=True, on_delete=models.PROTECT, related_name="transfers")
     """None for what the command line made."""
     destination = models.ForeignKey(Destination, on_delete=models.PROTECT, related_name="transfers")
+    source = models.ForeignKey(Source, null=True, blank=True, on_delete=models.PROTECT, related_name="transfers")
+    """What holds its instances; None for files."""
+    source_study_id = models.CharField(max_length=64, blank=True)
+    """By what the source knows the study (an Orthanc ID)."""
+    source_asked_at = models.DateTimeField(null=True, blank=True)
+    """When the source was asked last whether it has grown since the manifest was taken."""
+    source_grown_by = models.PositiveIntegerField(null=True, blank=True)
+    """How many instances it held then that are not in the manifest; None: it could not be asked."""
     method = models.CharField(max_length=32, null=True, blank=True)  # noqa: DJ001  null: nothing is sent, only verified
     options = models.JSONField(default=dict, blank=True)
     """Of the method, as given for this transfer."""
@@ -496,6 +458,8 @@ class Attempt(models.Model):
     """How many it set out to send."""
     size_bytes = models.BigIntegerField()
     started_at = models.DateTimeField()
+    checkpoints = models.JSONField(default=list, blank=True)
+    """[{"kind": …, "handle": {…}}, …]: what its method yielded for whoever takes it up after a crash."""
     ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

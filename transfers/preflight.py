@@ -13,7 +13,7 @@ Of a transfer that stops before sending, what was found is kept as its `findings
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from django.utils import timezone
@@ -25,7 +25,7 @@ from audit.ledger import entries_of
 from audit.models import InstanceAudit
 from audit.observations import EvidenceKind, Observation
 from transfers import queue
-from transfers.errors import AssociationError, NoPresentationContext
+from transfers.errors import TransferError
 from transfers.methods.base import Preflight
 from transfers.probes.base import Listing
 from transfers.progress import Progress
@@ -82,13 +82,13 @@ def find(run: Run) -> dict[str, Any]:
     entries = [entry for entry in run.entries if entry.sop_instance_uid not in conflicting]
     run.watch(Progress(State.PREFLIGHT, len(entries)))
     listing = _list(run) if run.transfer.verification.asks else None
-    unsendable, error = _what_would_be_refused(run, entries) if entries else ({}, None)
-    sendable = [] if error else [entry for entry in entries if entry.sop_instance_uid not in unsendable]
+    answer, error = _what_would_be_refused(run, entries) if entries else (Preflight(), None)
+    sendable = [] if error else [entry for entry in entries if entry.sop_instance_uid not in answer.unsendable]
     return {
         "at": timezone.now().isoformat(),
         "present": len(listing.present) if listing else 0,
         "unknown": len(listing.unknown) if listing else len(run.entries),
-        "unsendable": _by_reason(entries, unsendable),
+        "unsendable": _by_reason(entries, answer),
         "conflicts": len(conflicting),
         "error": {"code": error.code, "reason": str(error)} if error else None,
         "sendable": len(sendable),
@@ -96,21 +96,20 @@ def find(run: Run) -> dict[str, Any]:
     }
 
 
-def _what_would_be_refused(
-    run: Run, entries: Sequence[ManifestEntry]
-) -> tuple[Mapping[str, str], AssociationError | None]:
-    """SOP Instance UID → why it could not be sent; or why the destination could not be asked."""
+def _what_would_be_refused(run: Run, entries: Sequence[ManifestEntry]) -> tuple[Preflight, TransferError | None]:
+    """What could not be sent; or why the destination could not be asked."""
     try:
         answer = _preflight_with_retries(run, entries)
-    except AssociationError as error:
-        return {}, error
+    except TransferError as error:
+        return Preflight(), error
     for occurrence in answer.occurrences:
         run.record(occurrence)
-    return answer.unsendable, None
+    return answer, None
 
 
-def _by_reason(entries: Iterable[ManifestEntry], unsendable: Mapping[str, str]) -> list[dict[str, Any]]:
+def _by_reason(entries: Iterable[ManifestEntry], answer: Preflight) -> list[dict[str, Any]]:
     """The most frequent first."""
+    unsendable = answer.unsendable
     of_reason: defaultdict[str, list[ManifestEntry]] = defaultdict(list)
     for entry in entries:
         if entry.sop_instance_uid in unsendable:
@@ -118,7 +117,7 @@ def _by_reason(entries: Iterable[ManifestEntry], unsendable: Mapping[str, str]) 
     return [
         {
             "reason": reason,
-            "code": NoPresentationContext.code,
+            "code": answer.code,
             "instances": len(refused),
             "sop_class_uids": sorted({entry.sop_class_uid for entry in refused}),
         }
@@ -220,13 +219,13 @@ def _ask_what_would_be_taken(run: Run, entries: Sequence[ManifestEntry]) -> tupl
     """What is held back, each with its reason, and whether nothing at all is to be sent."""
     try:
         answer = _preflight_with_retries(run, entries)
-    except AssociationError as error:
+    except TransferError as error:
         return [HeldBack(entry.sop_instance_uid, str(error), error.code) for entry in entries], True
     for occurrence in answer.occurrences:
         run.record(occurrence)
     if not answer.unsendable:
         return [], False
-    unsendable = [HeldBack(uid, reason, NoPresentationContext.code) for uid, reason in answer.unsendable.items()]
+    unsendable = [HeldBack(uid, reason, answer.code) for uid, reason in answer.unsendable.items()]
     if run.transfer.send_what_can:
         return unsendable, False
     others = (
@@ -241,7 +240,7 @@ def _preflight_with_retries(run: Run, entries: Sequence[ManifestEntry]) -> Prefl
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return run.method.preflight(entries, run.send_context)
-        except AssociationError as error:
+        except TransferError as error:
             queue.record_event(run.transfer, "preflight_failed", error=error.code, reason=str(error), attempt=attempt)
             if not error.retriable or attempt == ATTEMPTS or run.stop.wait(WAIT_SECONDS * attempt):
                 raise

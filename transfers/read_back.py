@@ -100,7 +100,7 @@ def _context(run: Run, side: Side, stop: Event) -> ContentContext:
         keeps_bytes=run.transfer.method is None or run.method.keeps_bytes,
         retry_seconds=destination.probe_retry_seconds,
         stop=stop,
-        within=run.within,
+        source=run.source,
         side_by_side=destination.associations,
         spool_folder=Path(settings.FILE_UPLOAD_TEMP_DIR),
     )

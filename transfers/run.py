@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,12 +17,15 @@ from transfers import queue
 from transfers.endpoints import Endpoint
 from transfers.import_roots import root_by_name
 from transfers.methods import METHODS
-from transfers.methods.base import Method, ReconnectPolicy, SendContext
+from transfers.methods.base import Checkpoint, Method, ReconnectPolicy, SendContext
 from transfers.models import Batch, Destination, Transfer
 from transfers.probes import DEFAULT_PROBES, PROBES
 from transfers.probes.base import Probe, ProbeContext
 from transfers.progress import Watcher
 from transfers.selection import uids_begun
+from transfers.sources.base import InstanceSource
+from transfers.sources.files import LocalFiles
+from transfers.sources.orthanc import OrthancSource
 from transfers.stopping import AnyOf
 
 RECONNECT = ReconnectPolicy()
@@ -69,10 +73,11 @@ class Run:
         destination = self.transfer.destination
         return tuple(Side.of(each) for each in (*destination.ask_at.all(), destination))
 
-    @property
-    def within(self) -> Path | None:
-        """The folder that no file of the input may lead out of. Raises PathNotAllowed."""
-        return _import_folder(self.transfer.batch)
+    @cached_property
+    def source(self) -> InstanceSource:
+        """Where the instances are read. Raises PathNotAllowed, PasswordUnreadable."""
+        source = self.transfer.source
+        return OrthancSource(source.endpoint) if source else LocalFiles(_import_folder(self.transfer.batch))
 
     @property
     def send_context(self) -> SendContext:
@@ -82,8 +87,20 @@ class Run:
             RECONNECT,
             options=transfer.options,
             stop=self.stop,
-            within=self.within,
+            source=self.source,
+            checkpoints=checkpoints_of(transfer),
+            missing=self.missing,
         )
+
+    def missing(self, entries: Sequence[ManifestEntry]) -> list[ManifestEntry]:
+        """Which of these the destination does not list now, or could not be asked about; all, if it is not to be."""
+        if not self.transfer.verification.asks:
+            return list(entries)
+        for side in self.sides:
+            listing = side.probe.list_present(entries, self.probe_context(side, self.stop))
+            if len(listing.unknown) < len(entries):
+                break
+        return [entry for entry in entries if entry.sop_instance_uid not in listing.present]
 
     def probe_context(self, side: Side, stop: Event) -> ProbeContext:
         destination = self.transfer.destination
@@ -110,6 +127,12 @@ class Run:
 
     def record(self, occurrence: Occurrence) -> None:
         queue.record_event(self.transfer, occurrence.name, occurrence.at, **occurrence.detail)
+
+
+def checkpoints_of(transfer: Transfer) -> tuple[Checkpoint, ...]:
+    """What its attempts yielded that no process lived to end."""
+    saved = transfer.attempts.order_by("round").values_list("checkpoints", flat=True)
+    return tuple(Checkpoint(each["kind"], each["handle"]) for of_attempt in saved for each in of_attempt)
 
 
 def _import_folder(batch: Batch | None) -> Path | None:

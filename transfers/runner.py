@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from threading import Event
+from typing import Any
 
 from django.db import DatabaseError, transaction
 from django.utils import timezone
@@ -20,6 +21,7 @@ from transfers.cancelling import CANCELLED, record_cancelled
 from transfers.commitment_requests import ask_to_commit
 from transfers.errors import UNANSWERED, TransferStopped
 from transfers.leases import is_lost_connection
+from transfers.methods.base import Checkpoint
 from transfers.models import Attempt, Transfer
 from transfers.passwords import PasswordUnreadable
 from transfers.preflight import find, preflight
@@ -41,6 +43,8 @@ _ANSWERS = frozenset(
         EvidenceKind.ANSWER_UNCLEAR,
         EvidenceKind.NO_ANSWER,
         EvidenceKind.NOT_SENT,
+        EvidenceKind.JOB_SUCCEEDED,
+        EvidenceKind.JOB_FAILED,
     }
 )
 
@@ -182,12 +186,17 @@ def send(run: Run, entries: Sequence[ManifestEntry]) -> None:
         started_at=timezone.now(),
     )
     done = done_bytes = 0
+    checkpoints: list[dict[str, Any]] = []
     for seen in run.method.send(entries, run.send_context):
         if isinstance(seen, Observation):
             run.ledger.record(_explained(run, seen))
             if seen.kind in _ANSWERS and not seen.detail.get("will_be_sent_again"):
                 done += 1
                 done_bytes += sizes[seen.sop_instance_uid]
+        elif isinstance(seen, Checkpoint):
+            run.ledger.flush()
+            checkpoints.append({"kind": seen.kind, "handle": dict(seen.handle)})
+            Attempt.objects.filter(pk=attempt.pk).update(checkpoints=checkpoints)
         elif seen is not None:
             run.record(seen)
         if seen is None or done % PROGRESS_INSTANCES == 0:
@@ -195,6 +204,7 @@ def send(run: Run, entries: Sequence[ManifestEntry]) -> None:
             run.watch(Progress(State.SENDING, len(entries), done, total, done_bytes))
     run.ledger.flush()
     Attempt.objects.filter(pk=attempt.pk).update(ended_at=timezone.now())
+    run.transfer.attempts.update(checkpoints=[])  # the method has dealt with those of earlier attempts, too
 
 
 def _explained(run: Run, seen: Observation) -> Observation:

@@ -13,8 +13,8 @@ from transfers.errors import TransferStopped
 from transfers.models import Transfer
 from transfers.states import HELD, State
 
-_ANSWERED = (EvidenceKind.ACKNOWLEDGED, EvidenceKind.REFUSED)
-_BEGUN = (EvidenceKind.SENT, EvidenceKind.NO_ANSWER, EvidenceKind.ANSWER_UNCLEAR, *_ANSWERED)
+_ANSWERED = (EvidenceKind.ACKNOWLEDGED, EvidenceKind.REFUSED, EvidenceKind.JOB_SUCCEEDED)
+_BEGUN = (EvidenceKind.SENT, EvidenceKind.NO_ANSWER, EvidenceKind.ANSWER_UNCLEAR, EvidenceKind.JOB_FAILED, *_ANSWERED)
 
 
 def instances_to_send(audit: Audit) -> list[InstanceAudit]:

@@ -15,7 +15,7 @@ from pydicom.uid import JPEG2000Lossless
 from audit.entries import InputManifest
 from audit.manifest import read_input
 from tests.datasets import write_study
-from transfers.sources.files import InstanceReaders
+from transfers.sources.files import FileReaders
 
 INSTANCES = 10_000
 SIZE_BYTES = 8192
@@ -62,7 +62,7 @@ def _reading(manifest: InputManifest) -> Callable[[], None]:
     buffer = memoryview(bytearray(1 << 20))
 
     def read() -> None:
-        with InstanceReaders() as readers:
+        with FileReaders() as readers:
             for study in manifest.studies:
                 for entry in study.entries:
                     with readers.open(entry) as reader:

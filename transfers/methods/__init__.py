@@ -14,8 +14,9 @@ METHODS: Mapping[str, Method] = {
 }
 
 
-def default_method(kind: str, *, offers_commitment: bool) -> str | None:
-    """The key of the method by which a kind of destination is sent to where nobody chose; None: by none."""
-    if kind != "dicom":
-        return None
-    return CStoreCommitment.key if offers_commitment else CStore.key
+_DEFAULTS = {"dicom": "c-store", "dicomweb": "stow-rs", "orthanc": "orthanc-rest"}
+
+
+def default_method(kind: str, *, offers_commitment: bool) -> str:
+    """The key of the method by which a kind of destination is sent to where nobody chose."""
+    return CStoreCommitment.key if offers_commitment else _DEFAULTS[kind]

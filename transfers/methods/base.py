@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Event
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from audit.entries import ManifestEntry
 from audit.observations import Observation, Occurrence
-from transfers.endpoints import DicomEndpoint, Endpoint
+from transfers.endpoints import DicomEndpoint, DicomWebEndpoint, Endpoint, OrthancEndpoint
+from transfers.errors import NoPresentationContext
+from transfers.sources.base import InstanceSource
+from transfers.sources.files import LocalFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,20 @@ class ReconnectPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What must survive a crash, such as a job's id: it is saved before the method is asked for more."""
+
+    kind: str
+    """Stable, snake_case: `job`."""
+    handle: Mapping[str, Any]
+    """JSON values only, no secrets."""
+
+
+def _all_of_them(entries: Sequence[ManifestEntry]) -> Sequence[ManifestEntry]:
+    return entries
+
+
+@dataclass(frozen=True, slots=True)
 class SendContext:
     """All a method may know besides the entries."""
 
@@ -40,13 +56,32 @@ class SendContext:
     """Values for fields of the method's Options; what is not given keeps its default."""
     stop: Event = field(default_factory=Event)
     """Set from outside to stop: what is under way is finished or abandoned within seconds, nothing new begins."""
-    within: str | Path | None = None
-    """The folder that no file may lead out of, even if links were put in the place of files since they were read."""
+    source: InstanceSource = field(default_factory=LocalFiles)
+    """Where the instances are read, or who sends them by itself."""
+    checkpoints: tuple[Checkpoint, ...] = ()
+    """What sends of this transfer yielded that no process lived to end."""
+    missing: Callable[[Sequence[ManifestEntry]], Sequence[ManifestEntry]] = _all_of_them
+    """Which of these the destination does not list now, or could not be asked about; all, where it is not to be asked.
+
+    For what names no instance, such as a job that failed: what is there already need not be sent once more.
+    """
 
     @property
     def dicom_endpoint(self) -> DicomEndpoint:
         """Of a method that sends over an association, to destinations of kind `dicom` only."""
         assert isinstance(self.endpoint, DicomEndpoint), "a method was given a destination that it cannot send to"
+        return self.endpoint
+
+    @property
+    def orthanc_endpoint(self) -> OrthancEndpoint:
+        """Of a method that sends to destinations of kind `orthanc` only."""
+        assert isinstance(self.endpoint, OrthancEndpoint), "a method was given a destination that it cannot send to"
+        return self.endpoint
+
+    @property
+    def dicomweb_endpoint(self) -> DicomWebEndpoint:
+        """Of a method that sends to destinations of kind `dicomweb` only."""
+        assert isinstance(self.endpoint, DicomWebEndpoint), "a method was given a destination that it cannot send to"
         return self.endpoint
 
 
@@ -56,7 +91,13 @@ class Preflight:
 
     unsendable: Mapping[str, str] = field(default_factory=dict)
     """SOP Instance UID → why it could not be sent, for people."""
+    code: str = NoPresentationContext.code
+    """Of those reasons."""
     occurrences: tuple[Occurrence, ...] = ()
+
+
+Seen: TypeAlias = Observation | Occurrence | Checkpoint | None
+"""What a method yields."""
 
 
 class Method(Protocol):
@@ -66,6 +107,8 @@ class Method(Protocol):
     label: str
     kinds: tuple[str, ...]
     """Which kinds of destination can it send to?"""
+    sources: tuple[str, ...]
+    """Of which kinds of source: `files`, and kinds of Source (see InstanceSource)."""
     sender_can_trust: str
     """What does its own success say, for people? A claim of the destination: it is asked afterwards all the same."""
     destination_may_trust_stable_study: bool
@@ -77,23 +120,24 @@ class Method(Protocol):
 
     @property
     def Options(self) -> type[Any]:  # noqa: N802  # a nested class
-        """A frozen dataclass; each field has `help`, `minimum` and `maximum` in its metadata."""
+        """A frozen dataclass whose fields have metadata: see `transfers.methods.options`."""
         ...
 
     def preflight(self, entries: Sequence[ManifestEntry], context: SendContext) -> Preflight:
         """Ask which entries the destination would take; sends no instance.
 
-        Raises AssociationError where the destination cannot be asked (unreachable, rejected).
+        Raises TransferError where the destination, or the source, cannot be asked (unreachable, rejected).
         """
         ...
 
-    def send(self, entries: Sequence[ManifestEntry], context: SendContext) -> Iterator[Observation | Occurrence | None]:
+    def send(self, entries: Sequence[ManifestEntry], context: SendContext) -> Iterator[Seen]:
         """Send the entries. Yields as things happen; never raises for a fault of the peer or of a file.
 
         Yields None at least every 0.2 s while nothing happens, so that what was yielded before can be saved.
 
         When the iterator ends, every entry has at least one observation: `acknowledged`, `refused`,
-        `answer-unclear`, `no-answer` (sending began, no answer came), or `not-sent` (it never began,
-        or broke off before its last fragment on our side). An entry that was answered is never sent again.
+        `answer-unclear`, `job-succeeded`, `job-failed`, `no-answer` (sending began, no answer came), or `not-sent` (it
+        never began, or broke off before its last byte on our side). An entry that was answered is never sent again.
+        A Checkpoint is saved, with all that came before it, before the next value is asked for.
         """
         ...

@@ -33,6 +33,7 @@ class CStore:
     key = "c-store"
     label = "C-STORE"
     kinds: tuple[str, ...] = ("dicom",)
+    sources: tuple[str, ...] = ("files", "orthanc")
     sender_can_trust = "Every C-STORE was answered with success, where the destination answers only after saving."
     destination_may_trust_stable_study = False
     asks_commitment = False
@@ -66,7 +67,7 @@ class CStore:
         unsendable = {
             entry.sop_instance_uid: reasons[encoding_of(entry)] for entry in entries if encoding_of(entry) in reasons
         }
-        return Preflight(unsendable, tuple(occurrences))
+        return Preflight(unsendable, occurrences=tuple(occurrences))
 
     def send(
         self, entries: Sequence[ManifestEntry], context: SendContext
@@ -103,7 +104,7 @@ class _Sending:
         associations = options.associations or context.dicom_endpoint.associations
         count = max(1, min(associations, len(entries)))
         self._running = count
-        shop = Shop(queue, self._fleet, self.journal, context.reconnect, context.within)
+        shop = Shop(queue, self._fleet, self.journal, context.reconnect, context.source)
         self._senders = [Sender(shop, context.dicom_endpoint, self._one_ended) for _ in range(count)]
 
     def start(self) -> None:
@@ -152,7 +153,7 @@ class _Sending:
 
     def _interrupt(self) -> None:
         for sender in self._senders:
-            sender.interruption.set()
+            sender.interrupt()
 
     def _one_ended(self) -> None:
         with self._lock:

@@ -1,38 +1,81 @@
-"""A method's options, checked against the fields of its frozen `Options` dataclass."""
+"""A method's options, checked against the fields of its frozen `Options` dataclass.
+
+Each field has `help` in its metadata. What it takes is told by its default: a bool takes yes and no; a whole number
+has `minimum` and `maximum`; a text has `choices`, or is free, of up to `longest` characters.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import Field, fields
 from typing import Any
+
+LONGEST = 255
+_YES_OR_NO = {"yes": True, "true": True, "no": False, "false": False}
 
 
 class WrongOption(ValueError):
     """An option that the method does not know, or a value that it cannot take; the message names what it can."""
 
 
-def check_options(options: type[Any], values: Mapping[str, Any]) -> dict[str, int]:
+def check_options(options: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a JSON object, where the method takes them. Raises WrongOption."""
-    pairs = (f"{name}={value}" for name, value in values.items())
-    if any(not isinstance(value, int) or isinstance(value, bool) for value in values.values()):
-        raise WrongOption("The options of a method are whole numbers.")
-    return parse_options(options, pairs)
+    known = {field.name: field for field in fields(options)}
+    for name, value in values.items():
+        if name in known and type(value) is not type(known[name].default):
+            raise WrongOption(f"{name} takes {_what_it_takes(known[name])}.")
+    return parse_options(options, (f"{name}={_text_of(value)}" for name, value in values.items()))
 
 
-def parse_options(options: type[Any], pairs: Iterable[str]) -> dict[str, int]:
+def parse_options(options: type[Any], pairs: Iterable[str]) -> dict[str, Any]:
     """Return the values of `KEY=VALUE` texts, as JSON can hold them. Raises WrongOption."""
-    known = {field.name: field.metadata for field in fields(options)}
+    known = {field.name: field for field in fields(options)}
     values = {}
     for pair in pairs:
         name, separator, text = pair.partition("=")
         if not separator or name not in known:
-            names = ", ".join(f"{name}=… ({metadata['help']})" for name, metadata in known.items())
-            raise WrongOption(f"“{pair}” is no option of this method. It has: {names}.")
-        values[name] = _whole_number(name, text, known[name]["minimum"], known[name]["maximum"])
+            names = ", ".join(f"{name}=… ({field.metadata['help']})" for name, field in known.items())
+            raise WrongOption(f"“{pair}” is no option of this method. It has: {names or 'none'}.")
+        values[name] = _value(known[name], text)
     return values
 
 
-def _whole_number(name: str, text: str, minimum: int, maximum: int) -> int:
-    if not text.isascii() or not text.isdigit() or not minimum <= int(text) <= maximum:
-        raise WrongOption(f"{name} takes a whole number from {minimum} to {maximum}, not “{text}”.")
-    return int(text)
+def _value(field: Field[Any], text: str) -> Any:
+    value = _PARSERS[type(field.default)](field.metadata, text)
+    if value is None:
+        raise WrongOption(f"{field.name} takes {_what_it_takes(field)}, not “{text}”.")
+    return value
+
+
+def _whole_number(metadata: Mapping[str, Any], text: str) -> int | None:
+    is_one = text.isascii() and text.isdigit() and metadata["minimum"] <= int(text) <= metadata["maximum"]
+    return int(text) if is_one else None
+
+
+def _yes_or_no(_metadata: Mapping[str, Any], text: str) -> bool | None:
+    return _YES_OR_NO.get(text.lower())
+
+
+def _text(metadata: Mapping[str, Any], text: str) -> str | None:
+    choices = metadata.get("choices")
+    is_one = text in choices if choices else 0 < len(text) <= metadata.get("longest", LONGEST) and text.isprintable()
+    return text if is_one else None
+
+
+_PARSERS: Mapping[type, Callable[[Mapping[str, Any], str], Any]] = {int: _whole_number, bool: _yes_or_no, str: _text}
+
+
+def _what_it_takes(field: Field[Any]) -> str:
+    if isinstance(field.default, bool):
+        return "yes or no"
+    if isinstance(field.default, int):
+        return f"a whole number from {field.metadata['minimum']} to {field.metadata['maximum']}"
+    if choices := field.metadata.get("choices"):
+        return f"one of {', '.join(choices)}"
+    return f"a text of up to {field.metadata.get('longest', LONGEST)} characters"
+
+
+def _text_of(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

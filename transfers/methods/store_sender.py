@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Thread
+from threading import Event, Thread
 
 from transfers.endpoints import DicomEndpoint
 from transfers.errors import (
@@ -16,13 +16,13 @@ from transfers.errors import (
 )
 from transfers.methods.store_fleet import Turn
 from transfers.methods.store_session import Shop, StoreSession
-from transfers.sources.files import InstanceReaders
+from transfers.sources.base import InstanceReaders
 from transfers.wire.association import Association
 from transfers.wire.waiting import Interruption
 
 
 class Sender(Thread):
-    """Ends by itself once nothing is left to do; `interruption` ends whatever it waits for at once."""
+    """Ends by itself once nothing is left to do."""
 
     def __init__(self, shop: Shop, endpoint: DicomEndpoint, on_end: Callable[[], None]) -> None:
         super().__init__(name="c-store-sender", daemon=True)
@@ -30,12 +30,18 @@ class Sender(Thread):
         self._endpoint = endpoint
         self._on_end = on_end
         self.interruption = Interruption()
+        self._stop_reading = Event()
         self.error: BaseException | None = None
         """An error of ours, never the destination's."""
 
+    def interrupt(self) -> None:
+        """End at once whatever it waits for."""
+        self._stop_reading.set()
+        self.interruption.set()
+
     def run(self) -> None:
         try:
-            with InstanceReaders(self._shop.within) as readers:
+            with self._shop.source.readers(self._stop_reading) as readers:
                 while self._serve(readers):
                     pass
         except BaseException as error:  # noqa: BLE001  # handed to the thread that reads the journal

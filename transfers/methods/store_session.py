@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from transfers.errors import (
     AssociationError,
@@ -16,7 +15,7 @@ from transfers.methods.base import ReconnectPolicy
 from transfers.methods.store_fleet import Fleet
 from transfers.methods.store_journal import StoreJournal
 from transfers.methods.store_queue import StoreQueue, StoreTask, encoding_of
-from transfers.sources.files import InstanceReaders
+from transfers.sources.base import InstanceReaders, InstanceSource
 from transfers.wire.association import Association
 from transfers.wire.presentation_contexts import Encoding
 from transfers.wire.store import LoadedInstance, Outgoing, StoreChannel
@@ -32,8 +31,8 @@ class Shop:
     fleet: Fleet
     journal: StoreJournal
     policy: ReconnectPolicy
-    within: str | Path | None
-    """The folder that no file may lead out of."""
+    source: InstanceSource
+    """Where the instances are read."""
 
 
 @dataclass(slots=True)
@@ -111,8 +110,8 @@ class StoreSession:
             )
             return None
         try:
-            outgoing = Outgoing(entry.sop_class_uid, entry.sop_instance_uid, entry.data_set_size)
             reader = self._readers.open(entry)
+            outgoing = Outgoing(entry.sop_class_uid, entry.sop_instance_uid, reader.size)
             instance = self._channel.load(outgoing, reader)
         except SourceError as error:
             self._shop.journal.not_sent(task, error)

@@ -7,6 +7,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import transfers.models
+import transfers.peer
 import transfers.states
 
 
@@ -81,7 +82,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         help_text="PEM file of the authorities to trust; empty: those of the system.",
                         max_length=1024,
-                        validators=[transfers.models.validate_readable_file],
+                        validators=[transfers.peer.validate_readable_file],
                         verbose_name="CA file",
                     ),
                 ),
@@ -90,7 +91,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         max_length=1024,
-                        validators=[transfers.models.validate_readable_file],
+                        validators=[transfers.peer.validate_readable_file],
                         verbose_name="client certificate",
                     ),
                 ),
@@ -99,7 +100,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         max_length=1024,
-                        validators=[transfers.models.validate_readable_file],
+                        validators=[transfers.peer.validate_readable_file],
                         verbose_name="client key",
                     ),
                 ),

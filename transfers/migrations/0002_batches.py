@@ -10,6 +10,7 @@ from django.db import migrations, models
 
 import audit.judgements
 import transfers.models
+import transfers.peer
 import transfers.states
 
 
@@ -84,7 +85,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         help_text="PEM file of the authorities to trust; empty: those of the system.",
                         max_length=1024,
-                        validators=[transfers.models.validate_readable_file],
+                        validators=[transfers.peer.validate_readable_file],
                         verbose_name="CA file",
                     ),
                 ),
@@ -93,7 +94,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         max_length=1024,
-                        validators=[transfers.models.validate_readable_file],
+                        validators=[transfers.peer.validate_readable_file],
                         verbose_name="client certificate",
                     ),
                 ),
@@ -102,7 +103,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         max_length=1024,
-                        validators=[transfers.models.validate_readable_file],
+                        validators=[transfers.peer.validate_readable_file],
                         verbose_name="client key",
                     ),
                 ),

@@ -8,6 +8,7 @@ import simple_history.models
 from django.db import migrations, models
 
 import transfers.models
+import transfers.peer
 import transfers.states
 
 
@@ -151,7 +152,7 @@ class Migration(migrations.Migration):
                 max_length=400,
                 validators=[
                     django.core.validators.URLValidator(schemes=["http", "https"]),
-                    transfers.models.validate_url_without_login,
+                    transfers.peer.validate_url_without_login,
                 ],
                 verbose_name="URL",
             ),
@@ -213,7 +214,7 @@ class Migration(migrations.Migration):
                 max_length=400,
                 validators=[
                     django.core.validators.URLValidator(schemes=["http", "https"]),
-                    transfers.models.validate_url_without_login,
+                    transfers.peer.validate_url_without_login,
                 ],
                 verbose_name="URL",
             ),

@@ -20,6 +20,8 @@ from transfers.probes.content_crew import Crew, Found, Job
 from transfers.probes.content_judge import Finding
 from transfers.probes.readers import reader_for
 from transfers.probes.readers.base import Readability, ReadingContext
+from transfers.sources.base import InstanceSource
+from transfers.sources.files import LocalFiles
 from transfers.stopping import AnyOf
 
 _FIRST_PAUSE_SECONDS = 0.25
@@ -43,8 +45,8 @@ class ContentContext:
     retry_seconds: float = 60.0
     """How long what could not be read back is tried again."""
     stop: Event = field(default_factory=Event)
-    within: Path | None = None
-    """The folder that no file of the input may lead out of."""
+    source: InstanceSource = field(default_factory=LocalFiles)
+    """Where what was sent is read once more."""
     side_by_side: int = 4
     """How many instances are read back at the same time, each with at most 1 MB in memory and the rest on disk."""
     spool_folder: Path | None = None
@@ -82,7 +84,7 @@ class _Comparing:
             _reading(context, self._stop),
             context.digests,
             context.keeps_bytes,
-            context.within,
+            context.source,
         )
         self._counts: Counter[str] = Counter()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import NamedTuple, TypeAlias
@@ -17,6 +16,7 @@ from transfers.probes.content_judge import ContentJudge, Finding, failed, worst_
 from transfers.probes.content_queue import ContentQueue, Portion, portions_of
 from transfers.probes.readers.base import Outcome, Reader, ReadingContext, Session, Unreadable
 from transfers.probes.sent_files import SentFiles
+from transfers.sources.base import InstanceSource
 
 _LOOK_SECONDS = 0.1
 
@@ -43,8 +43,8 @@ class Job(NamedTuple):
     """SOP Instance UID → SHA-256 of the data set as it was sent."""
     keeps_bytes: bool
     """Whether the destination has files byte for byte as they were here, so that its digests of them tell something."""
-    within: Path | None
-    """The folder that no file may lead out of."""
+    source: InstanceSource
+    """Where what was sent is read once more."""
 
     @property
     def stop(self) -> Event:
@@ -119,7 +119,7 @@ class _Hand(Thread):
     def run(self) -> None:
         job = self._job
         try:
-            with SentFiles(job.within, job.stop, job.reading.spool_folder) as files:
+            with SentFiles(job.source, job.stop, job.reading.spool_folder) as files:
                 reading = replace(job.reading, digests=files if job.keeps_bytes else None)
                 judge = ContentJudge(files, job.digests, job.stop)
                 with job.reader.session(self._entries, reading) as session:

@@ -15,7 +15,7 @@ from audit.content import DataSetStream
 from audit.entries import ManifestEntry
 from transfers.errors import SourceError, SpoolFailed, TransferStopped
 from transfers.probes.readers.spools import StoppableStream, temporary_file
-from transfers.sources.files import InstanceReader, InstanceReaders
+from transfers.sources.base import InstanceReader, InstanceSource
 
 _CHUNK_BYTES = 1 << 20
 
@@ -26,8 +26,8 @@ class SentFiles:
     All raise SourceError where a file is gone or not what the manifest found, and TransferStopped.
     """
 
-    def __init__(self, within: Path | None, stop: Event, spool_folder: Path | None = None) -> None:
-        self._readers = InstanceReaders(within)
+    def __init__(self, source: InstanceSource, stop: Event, spool_folder: Path | None = None) -> None:
+        self._readers = source.readers(stop)
         self._stop = stop
         self._spool_folder = spool_folder
         self._buffer = memoryview(bytearray(_CHUNK_BYTES))
@@ -49,8 +49,8 @@ class SentFiles:
 
     def md5_of(self, entry: ManifestEntry) -> str | None:
         """The MD5 (hex) of the whole file, preamble and all; None for a member of a ZIP file, and where it fails."""
-        if entry.member:
-            return None
+        if entry.member or entry.source_id:
+            return entry.file_md5 or None
         md5 = hashlib.md5(usedforsecurity=False)
         try:
             with self._readers.open(entry) as reader, _reopened(reader) as stream:
@@ -67,20 +67,20 @@ class SentFiles:
     def open(self, entry: ManifestEntry) -> Iterator[DataSetStream]:
         """Give the data set to be read and moved about in; that the file is unchanged is looked at once more after.
 
-        A member of a ZIP file is unpacked for it. Raises SpoolFailed too.
+        What is no plain file, as a member of a ZIP file, is unpacked for it. Raises SpoolFailed too.
         """
         with self._readers.open(entry) as reader:
-            if entry.member:
+            if reader.descriptor() is None:
                 with self._unpacked(reader) as stream:
-                    yield self._data_set(stream, 0, entry)
+                    yield self._data_set(stream, 0, reader.size, entry)
             else:
                 with _reopened(reader) as stream:
-                    yield self._data_set(stream, entry.data_set_offset, entry)
+                    yield self._data_set(stream, entry.data_set_offset, reader.size, entry)
             reader.check_unchanged()
 
-    def _data_set(self, stream: BinaryIO, start: int, entry: ManifestEntry) -> DataSetStream:
+    def _data_set(self, stream: BinaryIO, start: int, size: int, entry: ManifestEntry) -> DataSetStream:
         stoppable = cast(BinaryIO, StoppableStream(stream, self._stop))
-        return DataSetStream(stoppable, start, entry.data_set_size, entry.transfer_syntax_uid)
+        return DataSetStream(stoppable, start, size, entry.transfer_syntax_uid)
 
     @contextmanager
     def _unpacked(self, reader: InstanceReader) -> Iterator[BinaryIO]:
@@ -105,5 +105,7 @@ class SentFiles:
 @contextmanager
 def _reopened(reader: InstanceReader) -> Iterator[BinaryIO]:
     """The file that is open, as a stream."""
-    with os.fdopen(os.dup(reader.descriptor()), "rb", buffering=0) as stream:
+    descriptor = reader.descriptor()
+    assert descriptor is not None
+    with os.fdopen(os.dup(descriptor), "rb", buffering=0) as stream:
         yield cast(BinaryIO, stream)

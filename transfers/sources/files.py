@@ -1,6 +1,6 @@
-"""Reads data sets of local files and of members of ZIP files while they are sent, nothing else of them.
+"""Reads local files and members of ZIP files while they are sent: their data sets, or all of them.
 
-Each sender thread has one `InstanceReaders`, which keeps the ZIP files open that it has met last, so that a ZIP file
+Each sender thread has one `FileReaders`, which keeps the ZIP files open that it has met last, so that a ZIP file
 with 10,000 members is parsed once a thread. A plain file costs five system calls: open, fstat, preadv, fstat, close.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from threading import Event
 from types import TracebackType
 from typing import IO, Protocol, Self
 
@@ -20,11 +21,13 @@ SKIPPED_AT_ONCE = 65536
 
 
 class _Content(Protocol):
-    """Where an entry's data set comes from."""
+    """Where an entry's bytes come from."""
 
     def readinto(self, buffer: memoryview) -> int: ...
 
-    def descriptor(self) -> int: ...
+    def descriptor(self) -> int:
+        """Of the file, or of the ZIP file; it is the reader's, and its position nobody's."""
+        ...
 
     def close(self) -> None: ...
 
@@ -32,9 +35,9 @@ class _Content(Protocol):
 class _File:
     """A Part 10 file."""
 
-    def __init__(self, entry: ManifestEntry, confinement: Confinement) -> None:
+    def __init__(self, entry: ManifestEntry, start: int, confinement: Confinement) -> None:
         self._entry = entry
-        self._offset = entry.data_set_offset
+        self._offset = start
         self._end = entry.data_set_offset + entry.data_set_size
         self._fd = confinement.open(entry.path)
         try:
@@ -65,14 +68,14 @@ class _File:
 class _Member:
     """A Part 10 file within a ZIP file. Its CRC is known to be right before the last bytes are handed out."""
 
-    def __init__(self, entry: ManifestEntry, zip_files: ZipFiles) -> None:
+    def __init__(self, entry: ManifestEntry, start: int, zip_files: ZipFiles) -> None:
         archive = zip_files.get(entry.path)
         self._descriptor = descriptor(archive)
-        self._left = entry.data_set_size
+        self._left = entry.data_set_offset + entry.data_set_size - start
         _check_unchanged(os.fstat(self._descriptor), entry)
         self._stream: IO[bytes] = archive.open(entry.member)
         try:
-            self._skip(entry.data_set_offset)
+            self._skip(start)
             if not self._left:
                 self._read_to_the_end()
         except ZIP_ERRORS:
@@ -109,21 +112,28 @@ class _Member:
             pass
 
 
-class InstanceReader:
-    """The data set of one entry, byte for byte as its file encodes it. A context manager, for one thread.
+class FileReader:
+    """The data set of one entry, or its whole file, as InstanceReader promises.
 
     Raises SourceFileChanged where the size or the time of modification differ from what the manifest says, and
     SourceFileUnreadable where the file vanished, may not be read, or is a damaged member of a ZIP file.
     """
 
     def __init__(
-        self, entry: ManifestEntry, zip_files: ZipFiles | None = None, confinement: Confinement | None = None
+        self,
+        entry: ManifestEntry,
+        zip_files: ZipFiles | None = None,
+        confinement: Confinement | None = None,
+        *,
+        whole_file: bool = False,
     ) -> None:
         """`zip_files`: where ZIP files are kept open; without it one is opened for this entry alone.
 
         `confinement`: where the file must lie; for ZIP files that are kept open, theirs counts.
         """
         self._entry = entry
+        self._start = 0 if whole_file else entry.data_set_offset
+        self.size = entry.data_set_offset + entry.data_set_size - self._start
         self._confinement = confinement or Confinement()
         self._own_zip_files = ZipFiles(confinement=confinement) if entry.member and zip_files is None else None
         try:
@@ -136,7 +146,7 @@ class InstanceReader:
             raise
 
     def readinto(self, buffer: memoryview) -> int:
-        """Put the next bytes of the data set into the buffer; how many, and 0 at the end."""
+        """Put the next bytes into the buffer; how many, and 0 at the end."""
         try:
             return self._content.readinto(buffer)
         except ZIP_ERRORS as error:
@@ -146,9 +156,9 @@ class InstanceReader:
         """Raise SourceFileChanged if the file (or the ZIP file) is not as the manifest found it any more."""
         _check_unchanged(os.fstat(self._content.descriptor()), self._entry)
 
-    def descriptor(self) -> int:
-        """Of the file, or of the ZIP file; it is the reader's, and its position nobody's."""
-        return self._content.descriptor()
+    def descriptor(self) -> int | None:
+        """Of the file; it is the reader's, and its position nobody's. None for a member of a ZIP file."""
+        return None if self._entry.member else self._content.descriptor()
 
     def close(self) -> None:
         self._content.close()
@@ -164,17 +174,17 @@ class InstanceReader:
 
     def _open(self, zip_files: ZipFiles | None) -> _Content:
         if not self._entry.member:
-            return _File(self._entry, self._confinement)
+            return _File(self._entry, self._start, self._confinement)
         holder = zip_files or self._own_zip_files
         assert holder is not None
-        return _Member(self._entry, holder)
+        return _Member(self._entry, self._start, holder)
 
     def _close_own_zip_files(self) -> None:
         if self._own_zip_files is not None:
             self._own_zip_files.close()
 
 
-class InstanceReaders:
+class FileReaders:
     """Opens entries one after another, keeping ZIP files open between them. One a sender thread.
 
     What was put in place of a file meanwhile and leads out of the folder `within` is unreadable.
@@ -184,9 +194,13 @@ class InstanceReaders:
         self._confinement = Confinement(within)
         self._zip_files = ZipFiles(confinement=self._confinement)
 
-    def open(self, entry: ManifestEntry) -> InstanceReader:
-        """Open the entry; raises as InstanceReader does."""
-        return InstanceReader(entry, self._zip_files, self._confinement)
+    def open(self, entry: ManifestEntry) -> FileReader:
+        """Its data set; raises as FileReader does."""
+        return FileReader(entry, self._zip_files, self._confinement)
+
+    def open_file(self, entry: ManifestEntry) -> FileReader:
+        """The whole file, to the end of its data set; raises as FileReader does."""
+        return FileReader(entry, self._zip_files, self._confinement, whole_file=True)
 
     def close(self) -> None:
         """Close the ZIP files; readers of their members must be closed before."""
@@ -199,6 +213,19 @@ class InstanceReaders:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+class LocalFiles:
+    """Files on this machine."""
+
+    kind = "files"
+
+    def __init__(self, within: str | Path | None = None) -> None:
+        """`within`: the folder that no file may lead out of, even if links were put in place of files meanwhile."""
+        self.within = within
+
+    def readers(self, stop: Event) -> FileReaders:  # noqa: ARG002  a local file keeps nobody waiting
+        return FileReaders(self.within)
 
 
 def _check_unchanged(found: os.stat_result, entry: ManifestEntry) -> None:

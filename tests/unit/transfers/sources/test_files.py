@@ -12,7 +12,7 @@ import pytest
 from audit.entries import ManifestEntry
 from audit.zip_files import KEPT_OPEN
 from transfers.errors import SourceError, SourceFileChanged, SourceFileUnreadable
-from transfers.sources.files import InstanceReader, InstanceReaders
+from transfers.sources.files import FileReader, FileReaders
 
 DATA_SET = bytes(range(256)) * 40
 FILE_META = b"\0" * 128 + b"DICM" + b"meta"
@@ -35,7 +35,7 @@ def entry_of(path: Path, *, member: str = "", data_set_size: int = len(DATA_SET)
     )
 
 
-def read_all(reader: InstanceReader, buffer_size: int = 4096, *, into: bytearray | None = None) -> bytes:
+def read_all(reader: FileReader, buffer_size: int = 4096, *, into: bytearray | None = None) -> bytes:
     buffer = memoryview(bytearray(buffer_size))
     content = bytearray() if into is None else into
     while length := reader.readinto(buffer):
@@ -64,7 +64,7 @@ def zip_file(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("buffer_size", [1, 4096, len(DATA_SET), 1 << 20])
 def test_a_data_set_is_read_byte_for_byte_whatever_the_buffer(file: Path, buffer_size: int) -> None:
-    with InstanceReader(entry_of(file)) as reader:
+    with FileReader(entry_of(file)) as reader:
         assert read_all(reader, buffer_size) == DATA_SET
 
 
@@ -72,7 +72,7 @@ def test_bytes_after_the_data_set_are_not_read(file: Path) -> None:
     with file.open("ab") as stream:
         stream.write(b"garbage")
 
-    with InstanceReader(entry_of(file)) as reader:
+    with FileReader(entry_of(file)) as reader:
         assert read_all(reader, 1 << 20) == DATA_SET
 
 
@@ -84,12 +84,12 @@ def test_a_file_changed_since_the_manifest_is_not_opened(file: Path, change: str
     os.utime(file, ns=(entry.modified_ns, entry.modified_ns + (change == "touched")))
 
     with pytest.raises(SourceFileChanged, match="Send again"):
-        InstanceReader(entry)
+        FileReader(entry)
 
 
 def test_a_file_that_changes_while_it_is_read_is_noticed(file: Path) -> None:
     entry = entry_of(file)
-    with InstanceReader(entry) as reader:
+    with FileReader(entry) as reader:
         read_all(reader)
         reader.check_unchanged()
         os.utime(file, ns=(entry.modified_ns, entry.modified_ns + 1))
@@ -99,7 +99,7 @@ def test_a_file_that_changes_while_it_is_read_is_noticed(file: Path) -> None:
 
 
 def test_a_file_cut_while_it_is_read_raises_instead_of_ending_early(file: Path) -> None:
-    with InstanceReader(entry_of(file)) as reader:
+    with FileReader(entry_of(file)) as reader:
         os.truncate(file, len(FILE_META) + 100)
 
         with pytest.raises(SourceFileChanged):
@@ -111,7 +111,7 @@ def test_a_file_that_vanished_is_unreadable(file: Path) -> None:
     file.unlink()
 
     with pytest.raises(SourceFileUnreadable, match="No such file") as caught:
-        InstanceReader(entry)
+        FileReader(entry)
     assert isinstance(caught.value.__cause__, FileNotFoundError)
 
 
@@ -120,7 +120,7 @@ def test_a_file_without_permission_is_unreadable(file: Path) -> None:
     file.chmod(0)
 
     with pytest.raises(SourceFileUnreadable, match="Permission denied"):
-        InstanceReader(entry_of(file))
+        FileReader(entry_of(file))
 
 
 @pytest.mark.parametrize("member", ["", "a/instance"])
@@ -133,7 +133,7 @@ def test_a_pipe_in_place_of_the_file_is_refused_at_once(
     os.mkfifo(path)
 
     with pytest.raises(SourceError):
-        InstanceReader(entry)
+        FileReader(entry)
 
 
 @pytest.mark.parametrize("buffer_size", [1000, 1 << 20])
@@ -141,7 +141,7 @@ def test_a_pipe_in_place_of_the_file_is_refused_at_once(
 def test_a_member_of_a_zip_file_is_read_byte_for_byte(tmp_path: Path, compression: int, buffer_size: int) -> None:
     path = write_zip(tmp_path / "study.zip", {"a": FILE_META + DATA_SET}, compression)
 
-    with InstanceReader(entry_of(path, member="a")) as reader:
+    with FileReader(entry_of(path, member="a")) as reader:
         assert read_all(reader, buffer_size) == DATA_SET
         reader.check_unchanged()
 
@@ -151,12 +151,12 @@ def test_a_zip_file_that_changed_is_not_opened(zip_file: Path) -> None:
     os.utime(zip_file, ns=(0, 0))
 
     with pytest.raises(SourceFileChanged):
-        InstanceReader(entry)
+        FileReader(entry)
 
 
 def test_a_zip_file_kept_open_that_changed_is_not_read_from_again(zip_file: Path) -> None:
     entry = entry_of(zip_file, member="b")
-    with InstanceReaders() as readers:
+    with FileReaders() as readers:
         with readers.open(entry) as reader:
             os.utime(zip_file, ns=(0, 0))
             with pytest.raises(SourceFileChanged):
@@ -174,7 +174,7 @@ def test_a_member_with_a_wrong_crc_raises_before_its_last_bytes_are_handed_out(t
     path.write_bytes(content)
     handed_out = bytearray()
 
-    with InstanceReader(entry_of(path, member="a")) as reader, pytest.raises(SourceFileUnreadable, match="CRC"):
+    with FileReader(entry_of(path, member="a")) as reader, pytest.raises(SourceFileUnreadable, match="CRC"):
         read_all(reader, into=handed_out)
 
     assert len(handed_out) < len(DATA_SET)
@@ -183,18 +183,18 @@ def test_a_member_with_a_wrong_crc_raises_before_its_last_bytes_are_handed_out(t
 def test_a_member_that_ends_early_is_unreadable(zip_file: Path) -> None:
     entry = entry_of(zip_file, member="b", data_set_size=len(DATA_SET) + 1)
 
-    with InstanceReader(entry) as reader, pytest.raises(SourceFileUnreadable, match="ends before"):
+    with FileReader(entry) as reader, pytest.raises(SourceFileUnreadable, match="ends before"):
         read_all(reader)
 
 
 def test_a_member_that_is_not_there_is_unreadable(zip_file: Path) -> None:
     with pytest.raises(SourceFileUnreadable):
-        InstanceReader(entry_of(zip_file, member="c"))
+        FileReader(entry_of(zip_file, member="c"))
 
 
 def test_a_file_that_is_no_zip_file_is_unreadable(file: Path) -> None:
     with pytest.raises(SourceFileUnreadable, match="not a zip file"):
-        InstanceReader(entry_of(file, member="a"))
+        FileReader(entry_of(file, member="a"))
 
 
 def test_a_zip_file_is_parsed_once_for_all_its_members(zip_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +207,7 @@ def test_a_zip_file_is_parsed_once_for_all_its_members(zip_file: Path, monkeypat
 
     monkeypatch.setattr(zipfile, "ZipFile", CountedZipFile)
 
-    with InstanceReaders() as readers:
+    with FileReaders() as readers:
         for member in ("a/instance", "b", "a/instance"):
             with readers.open(entry_of(zip_file, member=member)) as reader:
                 read_all(reader)
@@ -219,7 +219,7 @@ def test_no_more_than_a_few_zip_files_are_kept_open(tmp_path: Path) -> None:
     paths = [write_zip(tmp_path / f"{number}.zip", {"a": FILE_META + DATA_SET}) for number in range(12)]
     before = len(os.listdir("/proc/self/fd"))
 
-    with InstanceReaders() as readers:
+    with FileReaders() as readers:
         for path in paths:
             with readers.open(entry_of(path, member="a")) as reader:
                 assert read_all(reader) == DATA_SET
@@ -231,11 +231,11 @@ def test_a_reader_leaves_no_file_open_whatever_happens(file: Path, zip_file: Pat
     before = len(os.listdir("/proc/self/fd"))
 
     for entry in (entry_of(file), entry_of(zip_file, member="b"), entry_of(file, data_set_size=1 << 30)):
-        with InstanceReader(entry) as reader:
+        with FileReader(entry) as reader:
             reader.readinto(memoryview(bytearray(10)))
     for entry in (entry_of(zip_file, member="c"), entry_of(file, member="b")):
         with pytest.raises(SourceFileUnreadable):
-            InstanceReader(entry)
+            FileReader(entry)
 
     assert len(os.listdir("/proc/self/fd")) == before
 
@@ -248,15 +248,15 @@ def test_a_link_out_of_the_folder_in_place_of_a_file_is_unreadable(
     folder.mkdir()
     shutil.copy2(secret, folder / "file")
     entry = entry_of(folder / "file", member=member)
-    with InstanceReaders(within=folder) as readers, readers.open(entry) as reader:
+    with FileReaders(within=folder) as readers, readers.open(entry) as reader:
         assert read_all(reader) == DATA_SET
     (folder / "file").unlink()
     (folder / "file").symlink_to(secret)
 
-    with InstanceReaders() as readers, readers.open(entry) as reader:
+    with FileReaders() as readers, readers.open(entry) as reader:
         assert read_all(reader) == DATA_SET
     with (
-        InstanceReaders(within=folder) as readers,
+        FileReaders(within=folder) as readers,
         pytest.raises(SourceFileUnreadable, match="it leads out of the folder that may be read"),
     ):
         readers.open(entry)

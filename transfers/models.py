@@ -147,7 +147,8 @@ class Destination(Peer):
         if not is_dicom and not self.url:
             raise ValidationError({"url": "A destination that is spoken to over HTTP needs a URL."})
         if is_dicom and (self.username or self.password_encrypted or self.has_other_credentials):
-            raise ValidationError({"username": "User name, password, tokens and headers belong to HTTP."})
+            reason = "User name, password, tokens and headers belong to what is spoken to over HTTP."
+            raise ValidationError({"username": reason})
         if self.offers_commitment and not is_dicom:
             raise ValidationError({"offers_commitment": "Storage Commitment is asked of DICOM destinations only."})
 

@@ -40,7 +40,7 @@ class DestinationDocument(serializers.ModelSerializer[Destination]):
         help_text="When a committed study is asked about again, in days after that."
     )
     methods = serializers.SerializerMethodField(
-        help_text="Keys of the methods that can send to it; none: it can only be asked."
+        help_text="Keys of the methods that can send to it."
     )
     can_roll_back = serializers.SerializerMethodField(
         help_text="Whether what was brought there can be removed again, there or at another side of it."

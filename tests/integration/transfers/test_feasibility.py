@@ -82,18 +82,20 @@ def test_what_cannot_be_done_is_refused_with_the_reason(
 @pytest.mark.parametrize(
     ("wish", "field"),
     [
-        ({}, "destination"),
         ({"method": "c-store"}, "method"),
         ({"asks_commitment": True}, "asks_commitment"),
         ({"is_inquiry": True, "asks_commitment": True}, "asks_commitment"),
     ],
     ids=str,
 )
-def test_what_nothing_is_sent_to_can_only_be_asked(orthanc: Destination, wish: dict[str, Any], field: str) -> None:
+def test_what_belongs_to_dicom_is_not_asked_of_others(orthanc: Destination, wish: dict[str, Any], field: str) -> None:
     with pytest.raises(NotFeasible) as refused:
         plan_of(Wish(orthanc, **wish))
 
     assert refused.value.field == field
+
+
+def test_what_is_only_asked_about_has_no_method(orthanc: Destination) -> None:
     assert plan_of(Wish(orthanc, is_inquiry=True)) == Plan("", "presence", asks_commitment=False)
 
 

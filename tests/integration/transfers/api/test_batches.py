@@ -115,16 +115,6 @@ def test_what_is_only_asked_about_has_no_method(api: APIClient, asked: dict[str,
     assert batch | expected == batch
 
 
-def test_a_destination_without_a_method_is_asked_and_not_sent_to(api: APIClient, import_root: Path) -> None:
-    asked = {"destination": a_service().name, "path": str(import_root)}
-
-    refused, accepted = submit(api, asked), submit(api, asked | {"send": False})
-
-    assert (refused.status_code, list(refused.json()["errors"])) == (400, ["destination"])
-    assert accepted.status_code == 202
-    assert accepted.json() | {"send": False, "method": None, "verify": "presence"} == accepted.json()
-
-
 def test_an_archive_that_offers_commitment_is_asked_for_it_unless_told_not_to(
     api: APIClient, asked: dict[str, Any]
 ) -> None:

@@ -167,7 +167,6 @@ def test_the_card_of_a_service_says_how_it_is_asked_and_no_password(operator: Cl
         "Orthanc’s REST API",
         "15 % of them are read back",
         "1, 30 days after",
-        "it can only be asked",
     ):
         assert said in card
     assert "hunter2" not in page

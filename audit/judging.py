@@ -146,6 +146,7 @@ _EXPLAINED = (
     EvidenceKind.NOT_SENT,
     EvidenceKind.REFUSED,
     EvidenceKind.ANSWER_UNCLEAR,
+    EvidenceKind.JOB_FAILED,
     EvidenceKind.NO_ANSWER,
     EvidenceKind.PROBE_FAILED,
 )

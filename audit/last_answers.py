@@ -21,6 +21,8 @@ _KINDS = (
     EvidenceKind.ACKNOWLEDGED,
     EvidenceKind.REFUSED,
     EvidenceKind.ANSWER_UNCLEAR,
+    EvidenceKind.JOB_SUCCEEDED,
+    EvidenceKind.JOB_FAILED,
 )
 _FAILING = (InstanceVerdict.REFUTED, InstanceVerdict.UNPROVEN)
 

@@ -57,6 +57,8 @@ _ANSWERS = frozenset(
         EvidenceKind.ANSWER_UNCLEAR,
         EvidenceKind.NO_ANSWER,
         EvidenceKind.NOT_SENT,
+        EvidenceKind.JOB_SUCCEEDED,
+        EvidenceKind.JOB_FAILED,
     }
 )
 _ASKED = frozenset({EvidenceKind.PRESENT, EvidenceKind.ABSENT, *KINDS[COMPARED]})

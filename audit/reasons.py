@@ -90,16 +90,16 @@ _OTHERWISE = {
     Ground.OTHER_CONTENT_SENT: "sent there with other content too under the same UID, which was not compared",
     Ground.LISTED_THOUGH_NOT_OURS: "listed by the destination, though nothing shows that it came from this transfer",
     Ground.ACKNOWLEDGED_ONLY: "acknowledged, which alone proves nothing",
-    Ground.ANSWER_UNCLEAR: "answered unclearly",
+    Ground.ANSWER_UNCLEAR: "answered unclearly, or by a job that failed",
     Ground.NO_ANSWER: "sent without an answer",
     Ground.NOT_ASKED: "not asked about",
 }
 
 _EXPLAINED_BY = {
-    Ground.REFUSED: EvidenceKind.REFUSED,
-    Ground.NOT_SENT: EvidenceKind.NOT_SENT,
-    Ground.ANSWER_UNCLEAR: EvidenceKind.ANSWER_UNCLEAR,
-    Ground.NO_ANSWER: EvidenceKind.NO_ANSWER,
+    Ground.REFUSED: (EvidenceKind.REFUSED,),
+    Ground.NOT_SENT: (EvidenceKind.NOT_SENT,),
+    Ground.ANSWER_UNCLEAR: (EvidenceKind.ANSWER_UNCLEAR, EvidenceKind.JOB_FAILED),
+    Ground.NO_ANSWER: (EvidenceKind.NO_ANSWER,),
 }
 
 
@@ -172,13 +172,14 @@ def _because(findings: StudyFindings, ground: Ground) -> str:
     if ground is Ground.ABSENT:
         answers = [f"{word}: {said}" for kind, word in _ANSWERED.items() if (said := _said(findings, kind))]
         return f" ({', '.join(answers)})" if answers else ""
-    said = _said(findings, _EXPLAINED_BY[ground]) if ground in _EXPLAINED_BY else ""
+    said = "; ".join(filter(None, (_said(findings, kind) for kind in _EXPLAINED_BY.get(ground, ()))))
     return f" ({said})" if said else ""
 
 
 _ANSWERED = {
     EvidenceKind.REFUSED: "refused",
     EvidenceKind.ANSWER_UNCLEAR: "answered unclearly",
+    EvidenceKind.JOB_FAILED: "sent by a job that failed",
     EvidenceKind.NOT_SENT: "not sent",
     EvidenceKind.NO_ANSWER: "sent without an answer",
 }

@@ -11,10 +11,11 @@ from audit.models import Audit, Evidence
 from audit.observations import EvidenceKind
 from audit.standings import COMMITTED, COMPARED, DIFFERENT, KINDS, PRESENT, found_by
 
-_BEGUN = (EvidenceKind.SENT, EvidenceKind.NO_ANSWER, EvidenceKind.ACKNOWLEDGED, EvidenceKind.REFUSED)
+_CLAIMED = (EvidenceKind.ACKNOWLEDGED, EvidenceKind.JOB_SUCCEEDED)
+_UNCLEAR = (EvidenceKind.NO_ANSWER, EvidenceKind.ANSWER_UNCLEAR, EvidenceKind.JOB_FAILED)
 STEPS: dict[str, tuple[EvidenceKind, ...]] = {
-    "sent": (*_BEGUN, EvidenceKind.ANSWER_UNCLEAR),
-    "acknowledged": (EvidenceKind.ACKNOWLEDGED,),
+    "sent": (EvidenceKind.SENT, *_UNCLEAR, *_CLAIMED, EvidenceKind.REFUSED),
+    "acknowledged": _CLAIMED,
 }
 """Of the way from here to there; an instance that has any of these kinds of evidence has come so far."""
 

@@ -19,6 +19,7 @@ _EXPLAINS: Mapping[EvidenceKind, Ground] = {
     EvidenceKind.NOT_SENT: Ground.NOT_SENT,
     EvidenceKind.NO_ANSWER: Ground.NO_ANSWER,
     EvidenceKind.ANSWER_UNCLEAR: Ground.ANSWER_UNCLEAR,
+    EvidenceKind.JOB_FAILED: Ground.ANSWER_UNCLEAR,
 }
 """What explains by itself why an instance is not there."""
 _EXPLAINED = frozenset({Ground.ABSENT, *_EXPLAINS.values()})

@@ -10,6 +10,8 @@ from django.core.management.base import OutputWrapper
 
 from audit.entries import Skipped
 from audit.judgements import StudyVerdict
+from audit.models import Audit, Evidence
+from audit.observations import EvidenceKind
 from audit.reports import counts_of, instance_documents, reason_for
 from transfers.methods import METHODS
 from transfers.models import SkippedFile, Transfer
@@ -56,8 +58,19 @@ def _transfer_json(transfer: Transfer) -> Iterator[str]:
 
 
 def may_trust_stable_study(transfer: Transfer) -> bool:
-    """Whether the method makes the study appear at once, and all of it is there, and nothing was left out."""
+    """Whether the study appeared at once: by such a method, all of it, in one go, and as the source holds it.
+
+    What was sent before, or began and failed, may have made an incomplete study stable in between.
+    """
     audit = transfer.audit
     if transfer.method is None or audit.verdict != StudyVerdict.COMMITTED or audit.files_left_out:
         return False
-    return METHODS[transfer.method].destination_may_trust_stable_study
+    if not METHODS[transfer.method].destination_may_trust_stable_study or transfer.source_grown_by != 0:
+        return False
+    sent_at_once = list(transfer.attempts.values_list("instances", flat=True)) == [transfer.instances]
+    return sent_at_once and not _has_failed_in_between(audit)
+
+
+def _has_failed_in_between(audit: Audit) -> bool:
+    kinds = (EvidenceKind.NO_ANSWER, EvidenceKind.ANSWER_UNCLEAR, EvidenceKind.JOB_FAILED, EvidenceKind.NOT_SENT)
+    return Evidence.objects.filter(instance__audit__in=audit.chain(), kind__in=kinds).exists()

@@ -38,10 +38,10 @@ class Scripted(CStore):
         self.dies = False
         self.given: list[tuple[Checkpoint, ...]] = []
 
-    def preflight(self, entries: Sequence[ManifestEntry], context: SendContext) -> Preflight:
+    def preflight(self, *_: object) -> Preflight:
         return Preflight()
 
-    def send(self, entries: Sequence[ManifestEntry], context: SendContext) -> Iterator[Seen]:  # type: ignore[override]
+    def send(self, entries: Sequence[ManifestEntry], context: SendContext) -> Iterator[Seen]:
         self.given.append(context.checkpoints)
         first, *others = entries
         yield Observation(first.sop_instance_uid, EvidenceKind.JOB_SUCCEEDED, datetime.now(UTC))
@@ -57,7 +57,7 @@ class Scripted(CStore):
 @pytest.fixture
 def method(monkeypatch: pytest.MonkeyPatch) -> Scripted:
     scripted = Scripted()
-    monkeypatch.setitem(METHODS, "c-store", scripted)  # type: ignore[arg-type]
+    monkeypatch.setitem(METHODS, "c-store", scripted)
     return scripted
 
 

@@ -41,7 +41,7 @@ class Scripted(CStore):
     def preflight(self, *_: object) -> Preflight:
         return Preflight()
 
-    def send(self, entries: Sequence[ManifestEntry], context: SendContext) -> Iterator[Seen]:
+    def send(self, entries: Sequence[ManifestEntry], context: SendContext) -> Iterator[Seen]:  # type: ignore[override]
         self.given.append(context.checkpoints)
         first, *others = entries
         yield Observation(first.sop_instance_uid, EvidenceKind.JOB_SUCCEEDED, datetime.now(UTC))

@@ -5,15 +5,17 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 
+from tests.fakes.accelerator import Accelerator
 from tests.fakes.archive import Archive
 from tests.fakes.requestor import Peer, Requestor
 from tests.fakes.script import Script
 from tests.fakes.web import Answer, Web
+from tests.peers.orthanc import Orthanc
 
 
 class MakeArchive(Protocol):
@@ -28,6 +30,12 @@ class MakeWeb(Protocol):
     """Starts a scripted HTTP service that ends with the test."""
 
     def __call__(self, answer: Answer, *, tls: ssl.SSLContext | None = None) -> Web: ...
+
+
+class MakeAccelerator(Protocol):
+    """Starts an accelerator in front of an Orthanc; it ends with the test."""
+
+    def __call__(self, orthanc: Orthanc, **settings: Any) -> Accelerator: ...
 
 
 class Request(Protocol):
@@ -58,6 +66,17 @@ def web() -> Iterator[MakeWeb]:
 
         def start(answer: Answer, *, tls: ssl.SSLContext | None = None) -> Web:
             return stack.enter_context(Web(answer, tls))
+
+        yield start
+
+
+@pytest.fixture
+def accelerator() -> Iterator[MakeAccelerator]:
+    """Counterparts of the transfers accelerator: `accelerator(orthanc, script=Script(…))`."""
+    with ExitStack() as stack:
+
+        def start(orthanc: Orthanc, **settings: Any) -> Accelerator:
+            return stack.enter_context(Accelerator(orthanc, **settings))
 
         yield start
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from ipaddress import ip_address
@@ -10,7 +10,9 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from transfers.endpoints import DicomEndpoint, DicomWebEndpoint, Endpoint, HttpEndpoint, OrthancEndpoint
+from transfers.errors import AliasAmbiguous, AliasLeadsElsewhere, AliasUnknown
 
+MOST_NAMED = 10
 _HERE = "localhost"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -52,7 +54,10 @@ class Alias:
         if self.kind is AliasKind.MODALITY:
             return f"{self.called_ae_title} at {self.host}:{self.port}"
         address = _address_of_url(self.url)
-        return f"{address.scheme}://{address.host}:{address.port}{address.path}" if address else "no usable URL"
+        if address is None:
+            return "no usable URL"
+        split = urlsplit(self.url)
+        return f"{split.scheme}://{split.netloc.rpartition('@')[2]}{address.path}"
 
 
 class _Address(NamedTuple):
@@ -77,6 +82,43 @@ def matching(aliases: Iterable[Alias], destination: Endpoint) -> tuple[Alias, ..
     """
     kinds, wanted = _KINDS[type(destination)], _address_of_endpoint(destination)
     return tuple(each for each in aliases if each.kind in kinds and wanted and _address_of(each) == wanted)
+
+
+def choose(aliases: Sequence[Alias], name: str, destination: Endpoint) -> Alias:
+    """The alias of that name, or where none is given the only one that leads to the destination.
+
+    Raises AliasUnknown, AliasAmbiguous, and AliasLeadsElsewhere: what another archive holds would prove nothing.
+    """
+    fitting = matching(aliases, destination)
+    if not name:
+        return _the_only_one(fitting, aliases)
+    named = next((each for each in aliases if each.name == name), None)
+    if named is None:
+        raise AliasUnknown(f"The source has no alias “{name}”. {_there_is(aliases)}")
+    if named not in fitting:
+        raise AliasLeadsElsewhere(
+            f"The alias “{name}” of the source leads to {named.leads_to}, and not to this destination. "
+            f"{_there_is(fitting) if fitting else 'Correct one of the two addresses.'}"
+        )
+    return named
+
+
+def _the_only_one(fitting: Sequence[Alias], aliases: Sequence[Alias]) -> Alias:
+    if not fitting:
+        raise AliasUnknown(f"No alias of the source leads to this destination. {_there_is(aliases)}")
+    if len(fitting) > 1:
+        raise AliasAmbiguous(
+            f"Several aliases of the source lead to this destination: choose one. {_there_is(fitting)}"
+        )
+    return fitting[0]
+
+
+def _there_is(aliases: Sequence[Alias]) -> str:
+    if not aliases:
+        return "It has none of the kind that this method needs."
+    names = "; ".join(f"{each.name} ({each.leads_to})" for each in aliases[:MOST_NAMED])
+    more = f" and {len(aliases) - MOST_NAMED} more" if len(aliases) > MOST_NAMED else ""
+    return f"There is {names}{more}."
 
 
 def seen_from_here(alias: Alias, source: HttpEndpoint) -> Alias:

@@ -26,6 +26,8 @@ TransferError
 │   ├── RetrievalFailedForNow
 │   └── RetrievalRefused        RetrievalEndless     InstanceNotFound     InstanceTooLarge     NoDataSet
 ├── SpoolFailed
+├── AliasUnknown                AliasAmbiguous       AliasLeadsElsewhere  AcceleratorMissing
+├── JobFailed                   JobCancelled         JobIncomplete        JobForgotten
 └── TransferStopped
 """
 
@@ -384,6 +386,57 @@ class AnswerTooLarge(RequestError):
 
     code = "answer_too_large"
     retriable = False
+
+
+class AliasUnknown(TransferError):
+    """The source knows the destination under no such alias. Add it there, or choose one that leads to it."""
+
+    code = "alias_unknown"
+
+
+class AliasAmbiguous(TransferError):
+    """The source knows the destination under several aliases. Choose one: --option alias=NAME."""
+
+    code = "alias_ambiguous"
+
+
+class AliasLeadsElsewhere(TransferError):
+    """The alias of the source leads to another address than the destination's. Correct one of the two."""
+
+    code = "alias_leads_elsewhere"
+
+
+class AcceleratorMissing(TransferError):
+    """The transfers accelerator is missing. Enable this plug-in on both Orthancs, or choose another method."""
+
+    code = "accelerator_missing"
+
+
+class JobFailed(TransferError):
+    """The source's job failed; it has usually sent a part. Its log, and the destination's, say why."""
+
+    code = "job_failed"
+    retriable = True
+
+
+class JobCancelled(JobFailed):
+    """The source's job was cancelled there; it has usually sent a part. Send again what should be there after all."""
+
+    code = "job_cancelled"
+    retriable = False
+
+
+class JobIncomplete(JobFailed):
+    """The source's job ended in success, and does not say that it sent every instance. Its log may say why."""
+
+    code = "job_incomplete"
+
+
+class JobForgotten(TransferError):
+    """The source does not know its job any more. It was restarted, or keeps too few of them (JobsHistorySize)."""
+
+    code = "job_forgotten"
+    retriable = True
 
 
 class TransferStopped(TransferError):

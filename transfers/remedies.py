@@ -86,6 +86,15 @@ _BY_CODE: Mapping[str, str] = {
     "not_the_service": "Something else answers, such as a login page. Check the path in the URL.",
     "malformed_answer": "The service's answer cannot be read. Its log may say more; its maker should know.",
     "answer_too_large": "The service answers more than was asked for. Check the URL; its maker should know.",
+    # Jobs of a source.
+    "alias_unknown": "Add the destination at the source, under its own address; or send by another method.",
+    "alias_ambiguous": "Choose one of the aliases that the source has for the destination.",
+    "alias_leads_elsewhere": "Choose an alias that leads to this destination, or correct the address at the source.",
+    "accelerator_missing": "Enable the accelerator plug-in on both Orthancs, or send by another method.",
+    "job_failed": "The logs of the source and of the destination say why the job failed. Mend that, then resend.",
+    "job_cancelled": "Somebody cancelled the job at the source. Resend what should be there after all.",
+    "job_incomplete": "The log of the source may say why its job left some out. Resend what is missing.",
+    "job_forgotten": "Let the source keep more jobs (JobsHistorySize), and resend what is missing.",
     # Storage commitment.
     "commitment_request_refused": "Enable Storage Commitment for our AE title there, then ask again.",
     "commitment_request_refused_for_now": "The archive could not take the request for now. Ask again later.",

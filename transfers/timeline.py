@@ -128,6 +128,28 @@ ORPHAN_WORDS: Mapping[str, str] = {
 }
 
 
+def _source_alias(detail: Detail) -> Told:
+    text = f"The source knows the destination as {detail.get('alias')}: {detail.get('leads_to')}"
+    if "chunked_transfers" not in detail:
+        return Told(text)
+    how = "It streams (ChunkedTransfers)"
+    return Told(text, how if detail["chunked_transfers"] else "It sends one body of up to 2 GB (no ChunkedTransfers)")
+
+
+def _job(text: str, detail: Detail) -> str:
+    return f"{text} of the destination" if detail.get("where") == "destination" else f"{text} of the source"
+
+
+def _job_progress(detail: Detail) -> Told:
+    return Told(f"{_job('The job', detail)}: {int(detail.get('progress', 0))} %", str(detail.get("state") or ""))
+
+
+def _job_ended(detail: Detail) -> Told:
+    is_success = detail.get("state") == "Success"
+    text = f"{_job('The job', detail)} ended in {'success' if is_success else 'failure'}"
+    return Told(text, _reason(detail), "success" if is_success else "warning")
+
+
 def _fault(text: str, tone: str = "warning") -> Callable[[Detail], Told]:
     return lambda detail: Told(_numbered(text, detail), _reason(detail), tone)
 
@@ -173,6 +195,16 @@ TELLERS: Mapping[str, Callable[[Detail], Told]] = {
         "One that comes late still counts",
         "warning",
     ),
+    "source_alias": _source_alias,
+    "job_started": lambda detail: Told(
+        f"{_job('A job', detail)} sends {count_text(int(detail.get('instances', 0)), 'instance')}", tone="accent"
+    ),
+    "job_progress": _job_progress,
+    "job_ended": _job_ended,
+    "job_refused": _fault("The source began no job"),
+    "job_unclear": _fault("It is not known whether the source began a job"),
+    "job_lost": _fault("What became of the job is not known"),
+    "job_not_cancelled": _fault("The job could not be cancelled"),
     "roll_back_asked": lambda detail: Told(
         "To be removed there again: what this transfer brought, and nothing else",
         str(detail.get("by") or ""),

@@ -25,8 +25,8 @@ class OptionDocument(serializers.Serializer[Any]):
 
     name = serializers.CharField()
     help = serializers.CharField()
-    minimum = serializers.IntegerField()
-    maximum = serializers.IntegerField()
+    minimum = serializers.IntegerField(allow_null=True, help_text="Of a whole number.")
+    maximum = serializers.IntegerField(allow_null=True, help_text="Of a whole number.")
 
 
 class BestDocument(serializers.Serializer[Any]):
@@ -82,8 +82,8 @@ def _document(method: Method) -> dict[str, Any]:
             {
                 "name": option.name,
                 "help": option.metadata["help"],
-                "minimum": option.metadata["minimum"],
-                "maximum": option.metadata["maximum"],
+                "minimum": option.metadata.get("minimum"),
+                "maximum": option.metadata.get("maximum"),
             }
             for option in fields(method.Options)
         ],

@@ -7,10 +7,18 @@ from collections.abc import Mapping
 from transfers.methods.base import Method
 from transfers.methods.c_store import CStore
 from transfers.methods.c_store_commitment import CStoreCommitment
+from transfers.methods.orthanc_modality_store import OrthancModalityStore
+from transfers.methods.orthanc_peer_store import OrthancPeerStore
+from transfers.methods.orthanc_stow import OrthancStow
+from transfers.methods.orthanc_transfers import OrthancTransfers
 
 METHODS: Mapping[str, Method] = {
     CStore.key: CStore(),
     CStoreCommitment.key: CStoreCommitment(),
+    OrthancModalityStore.key: OrthancModalityStore(),
+    OrthancPeerStore.key: OrthancPeerStore(),
+    OrthancStow.key: OrthancStow(),
+    OrthancTransfers.key: OrthancTransfers(),
 }
 
 

@@ -80,5 +80,5 @@ def test_a_source_on_this_machine_sees_what_we_see() -> None:
 def test_no_user_name_or_password_of_a_url_is_shown() -> None:
     peer = Alias(AliasKind.PEER, "P", url="http://user:word@a.example/orthanc/")
 
-    assert peer.leads_to == "http://a.example:80/orthanc"
+    assert peer.leads_to == "http://a.example/orthanc"
     assert Alias(AliasKind.PEER, "P", url="word").leads_to == "no usable URL"

@@ -1,0 +1,60 @@
+"""What of a manifest a source can send still, looked up just before it is told to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from audit.entries import ManifestEntry
+from transfers.errors import ResourceNotFound, SourceError, SourceFileChanged, SourceFileUnreadable
+from transfers.wire.orthanc import Orthanc, checked_id
+
+ONE_BY_ONE = 20
+"""So few instances are asked for by name; more are looked up in the lists of their series."""
+
+
+def unsendable(orthanc: Orthanc, entries: Sequence[ManifestEntry]) -> dict[str, SourceError]:
+    """Why, by SOP Instance UID: it is gone, or its file is of another size than the manifest says.
+
+    Raises RequestError.
+    """
+    sizes = _listed_sizes(orthanc, entries) if len(entries) > ONE_BY_ONE else {}
+    found: dict[str, SourceError] = {}
+    for entry in entries:
+        # What a list lacks is asked for: Orthanc can be set to bound its lists.
+        size = sizes[entry.source_id] if entry.source_id in sizes else _size_of(orthanc, entry)
+        if error := _why_not(entry, size):
+            found[entry.sop_instance_uid] = error
+    return found
+
+
+def _why_not(entry: ManifestEntry, size: int | None) -> SourceError | None:
+    if size is None:
+        return SourceFileUnreadable("The source does not hold the instance any more.")
+    if size != entry.data_set_size:
+        return SourceFileChanged("The source holds another file under this instance now. Send the study anew.")
+    return None
+
+
+def _listed_sizes(orthanc: Orthanc, entries: Sequence[ManifestEntry]) -> dict[str, int]:
+    """In bytes, by Orthanc ID."""
+    sizes: dict[str, int] = {}
+    for series in orthanc.find("Series", {"StudyInstanceUID": entries[0].study_instance_uid}):
+        try:
+            listed = orthanc.instances_of_series(checked_id(series.get("ID")))
+        except ResourceNotFound:  # deleted this moment
+            continue
+        sizes |= {str(each.get("ID")): _file_size(each) for each in listed}
+    return sizes
+
+
+def _size_of(orthanc: Orthanc, entry: ManifestEntry) -> int | None:
+    try:
+        return _file_size(orthanc.resource("Instance", entry.source_id))
+    except ResourceNotFound:
+        return None
+
+
+def _file_size(instance: Mapping[str, Any]) -> int:
+    size = instance.get("FileSize")
+    return size if isinstance(size, int) else -1

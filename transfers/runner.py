@@ -105,7 +105,10 @@ def _run(transfer: Transfer, halt: Event, cancelled: Event, watch: Watcher, halt
     entries = tuple(entries_of(instances, transfer.study_instance_uid))
     run = Run(transfer, Ledger(transfer.audit), entries, halt, cancelled, watch)
     try:
-        run.sides  # noqa: B018  made now, so that nothing is begun where one of them cannot be spoken to
+        # Made now, so that nothing is begun where one of them cannot be spoken to, or read.
+        run.sides  # noqa: B018
+        if Purpose(transfer.purpose) is Purpose.SEND:
+            run.source  # noqa: B018
     except PasswordUnreadable:
         queue.move(transfer, State.FAILED, reason="password_unreadable")
         return

@@ -182,6 +182,22 @@ TELLERS: Mapping[str, Callable[[Detail], Told]] = {
     "association_interrupted": _plain("An association was ended: there was nothing left to send over it"),
     "association_rejected": _fault("An association was rejected"),
     "association_timed_out": _fault("An association was not answered in time"),
+    "accelerator_found": _plain("The destination has the transfers accelerator"),
+    "transaction_opened": lambda detail: Told(
+        f"Push transaction no. {detail.get('transaction')} opened",
+        f"{count_text(int(detail.get('instances', 0)), 'instance')} in {detail.get('buckets', 0):,} buckets",
+    ),
+    "transaction_not_created": _fault("A push transaction could not be opened"),
+    "transaction_gone": _fault("The destination has forgotten the push transaction: another one begins"),
+    "transaction_discarded": _fault("The push transaction was discarded at the destination"),
+    "transaction_not_discarded": _fault("The push transaction could not be discarded"),
+    "commit_asked": lambda detail: Told(
+        f"Asked to store {count_text(int(detail.get('instances', 0)), 'instance')} by a commit", tone="accent"
+    ),
+    "commit_failed": _fault("The commit was not answered with success: any part of it may be stored"),
+    "transaction_committed": lambda detail: Told(
+        f"Committed in one transaction: {count_text(int(detail.get('instances', 0)), 'instance')}", tone="success"
+    ),
     "commitment_asked": lambda detail: Told(
         f"Asked to commit to {count_text(int(detail.get('instances', 0)), 'instance')}", tone="accent"
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from transfers.methods.accelerator import Accelerator
 from transfers.methods.base import Method
 from transfers.methods.c_store import CStore
 from transfers.methods.c_store_commitment import CStoreCommitment
@@ -19,6 +20,7 @@ METHODS: Mapping[str, Method] = {
     OrthancPeerStore.key: OrthancPeerStore(),
     OrthancStow.key: OrthancStow(),
     OrthancTransfers.key: OrthancTransfers(),
+    Accelerator.key: Accelerator(),
 }
 
 

@@ -12,7 +12,7 @@ from audit.entries import ManifestEntry
 from audit.observations import EvidenceKind, Observation, Occurrence
 from tests.fakes.archive import Archive
 from transfers.endpoints import DicomEndpoint, Timeouts
-from transfers.methods.base import ReconnectPolicy, SendContext
+from transfers.methods.base import Checkpoint, ReconnectPolicy, Seen, SendContext
 from transfers.methods.c_store import CStore
 
 SOON = Timeouts(connect_seconds=2, acse_seconds=0.5, dimse_seconds=0.5, network_seconds=0.5)
@@ -28,10 +28,13 @@ class Sent:
 
     observations: list[Observation] = field(default_factory=list)
     occurrences: list[Occurrence] = field(default_factory=list)
+    checkpoints: list[Checkpoint] = field(default_factory=list)
 
-    def add(self, seen: Observation | Occurrence | None) -> None:
+    def add(self, seen: Seen) -> None:
         if isinstance(seen, Observation):
             self.observations.append(seen)
+        elif isinstance(seen, Checkpoint):
+            self.checkpoints.append(seen)
         elif seen is not None:
             self.occurrences.append(seen)
 

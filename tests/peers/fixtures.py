@@ -37,6 +37,17 @@ def web_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
 
 
 @pytest.fixture(scope="session")
+def source_orthanc(tmp_path_factory: pytest.TempPathFactory, web_orthanc: Orthanc) -> Iterator[Orthanc]:
+    """An Orthanc that studies are sent from; it knows `web_orthanc` as WEB by every way, and is known there."""
+    with Orthanc(tmp_path_factory.mktemp("source-orthanc"), ae_title="SOURCE", dicom_web=True) as peer:
+        peer.add_modality("WEB", web_orthanc.as_modality)
+        peer.add_peer("WEB", f"{web_orthanc.url}/")
+        peer.add_server("WEB", f"{web_orthanc.dicom_web_url}/")
+        web_orthanc.add_modality("SOURCE", peer.as_modality)
+        yield peer
+
+
+@pytest.fixture(scope="session")
 def storescp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storescp]:
     """A stock storescp that stores what it gets."""
     with Storescp(tmp_path_factory.mktemp("storescp") / "stored") as peer:

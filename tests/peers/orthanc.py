@@ -122,6 +122,23 @@ class Orthanc:
         found = self.rest("/tools/find", body={"Level": "Instance", "Query": {}, "Expand": True})
         return {instance["MainDicomTags"]["SOPInstanceUID"] for instance in found}
 
+    def add_modality(self, name: str, modality: Modality) -> None:
+        """Until it ends."""
+        ae_title, host, port = modality
+        self.rest(f"/modalities/{name}", body={"AET": ae_title, "Host": host, "Port": port}, method="PUT")
+
+    def add_peer(self, name: str, url: str, **more: Any) -> None:
+        """Until it ends; `more` as OrthancPeers has it."""
+        self.rest(f"/peers/{name}", body={"Url": url, **more}, method="PUT")
+
+    def add_server(self, name: str, url: str, **more: Any) -> None:
+        """A DICOMweb server, until it ends; `more` as the plug-in has it."""
+        self.rest(f"/dicom-web/servers/{name}", body={"Url": url, **more}, method="PUT")
+
+    @property
+    def as_modality(self) -> Modality:
+        return self.ae_title, HOST, self.port
+
     def delete_everything(self) -> None:
         for patient in self.rest("/patients"):
             self.rest(f"/patients/{patient}", method="DELETE")

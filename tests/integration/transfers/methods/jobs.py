@@ -1,0 +1,127 @@
+"""Sends by jobs of a source to their end, and keeps what was seen in a form that tests can ask."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Any
+
+from audit.entries import ManifestEntry
+from audit.judgements import Fact, InstanceVerdict, WasThereBefore
+from audit.observations import EvidenceKind, Observation, Occurrence
+from audit.verdicts import judge_instance
+from tests.peers.orthanc import Orthanc
+from transfers.endpoints import DicomEndpoint, DicomWebEndpoint, Endpoint, OrthancEndpoint, Timeouts
+from transfers.methods import METHODS
+from transfers.methods.base import Checkpoint, ReconnectPolicy, Seen, SendContext
+from transfers.sources.orthanc import OrthancSource
+
+POLICY = ReconnectPolicy(attempts=3, first_wait_seconds=0.02)
+TIMEOUTS = Timeouts(connect_seconds=2, acse_seconds=5, dimse_seconds=5, network_seconds=5)
+OF_SENDING = frozenset(
+    {
+        EvidenceKind.NOT_SENT,
+        EvidenceKind.NO_ANSWER,
+        EvidenceKind.REFUSED,
+        EvidenceKind.JOB_SUCCEEDED,
+        EvidenceKind.JOB_FAILED,
+    }
+)
+
+Missing = Callable[[Sequence[ManifestEntry]], Sequence[ManifestEntry]]
+
+
+def address_of(peer: Orthanc, method: str) -> Endpoint:
+    """As a destination that the method can send to."""
+    kind = METHODS[method].kinds[0]
+    if kind == "dicom":
+        return DicomEndpoint(peer.host, peer.port, peer.ae_title, "TALLYMAN")
+    return DicomWebEndpoint(peer.dicom_web_url) if kind == "dicomweb" else OrthancEndpoint(peer.url)
+
+
+@dataclass
+class Sent:
+    """What one send brought."""
+
+    observations: list[Observation] = field(default_factory=list)
+    occurrences: list[Occurrence] = field(default_factory=list)
+    checkpoints: list[Checkpoint] = field(default_factory=list)
+
+    def add(self, seen: Seen) -> None:
+        if isinstance(seen, Observation):
+            self.observations.append(seen)
+        elif isinstance(seen, Occurrence):
+            self.occurrences.append(seen)
+        elif seen is not None:
+            self.checkpoints.append(seen)
+
+    def of(self, entry: ManifestEntry) -> list[EvidenceKind]:
+        return [seen.kind for seen in self.observations if seen.sop_instance_uid == entry.sop_instance_uid]
+
+    def final(self, entry: ManifestEntry) -> EvidenceKind:
+        """What sending it came to."""
+        return [kind for kind in self.of(entry) if kind in OF_SENDING][-1]
+
+    def finals(self, entries: Iterable[ManifestEntry]) -> set[EvidenceKind]:
+        return {self.final(entry) for entry in entries}
+
+    def detail(self, entry: ManifestEntry, kind: EvidenceKind) -> dict[str, Any]:
+        uid = entry.sop_instance_uid
+        return dict(
+            [seen for seen in self.observations if (seen.sop_instance_uid, seen.kind) == (uid, kind)][-1].detail
+        )
+
+    def names(self) -> list[str]:
+        return [seen.name for seen in self.occurrences]
+
+    def occurred(self, name: str) -> list[dict[str, Any]]:
+        return [dict(seen.detail) for seen in self.occurrences if seen.name == name]
+
+    def verdict(
+        self, entry: ManifestEntry, *later: EvidenceKind, before: WasThereBefore = WasThereBefore.NO
+    ) -> InstanceVerdict:
+        """With all of it in one round, as the runner stores it, and `later` in the next."""
+        facts = {Fact(kind, 1) for kind in self.of(entry)} | {Fact(kind, 2) for kind in later}
+        return judge_instance(frozenset(facts), was_there_before=before).verdict
+
+
+def context_of(
+    source: str | Orthanc,
+    destination: Endpoint,
+    *,
+    stop: Event | None = None,
+    checkpoints: Iterable[Checkpoint] = (),
+    missing: Missing | None = None,
+    policy: ReconnectPolicy = POLICY,
+    **options: Any,
+) -> SendContext:
+    url = source if isinstance(source, str) else source.url
+    more = {"missing": missing} if missing else {}
+    return SendContext(
+        destination,
+        policy,
+        options=options,
+        stop=stop or Event(),
+        source=OrthancSource(OrthancEndpoint(url, timeouts=TIMEOUTS)),
+        checkpoints=tuple(checkpoints),
+        **more,
+    )
+
+
+def send(method: str, entries: Sequence[ManifestEntry], context: SendContext) -> Sent:
+    """Send everything; the promises that hold for every send are asserted here."""
+    sent = Sent()
+    for seen in METHODS[method].send(entries, context):
+        sent.add(seen)
+    for entry in entries:
+        told = [seen for seen in sent.observations if seen.sop_instance_uid == entry.sop_instance_uid]
+        final = [seen for seen in told if seen.kind in OF_SENDING and not seen.detail.get("will_be_sent_again")]
+        assert len(final) == 1, f"{[seen.kind for seen in told]} was said of {entry.sop_instance_uid}"
+    assert not job_threads()
+    return sent
+
+
+def job_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("orthanc-job")]

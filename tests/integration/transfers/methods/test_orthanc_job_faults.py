@@ -1,0 +1,413 @@
+"""Jobs of a source that answers as no real one can be made to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from threading import Event
+from typing import Any
+
+import pytest
+
+from audit.entries import ManifestEntry
+from audit.judgements import InstanceVerdict
+from audit.observations import EvidenceKind
+from tests.fakes.fixtures import MakeWeb
+from tests.fakes.web import Asked, Reply
+from tests.integration.transfers.methods.jobs import POLICY, Sent, context_of, job_threads, send
+from transfers.endpoints import DicomEndpoint, OrthancEndpoint
+from transfers.methods import METHODS
+from transfers.methods.base import Checkpoint
+
+PEER = "orthanc-peer-store"
+MODALITY = "orthanc-modality-store"
+DESTINATION = OrthancEndpoint("http://destination.example:8042")
+ARCHIVE = DicomEndpoint("archive.example", 104, "ARCHIVE", "TALLYMAN")
+JOB_ID = "f99d149f-d1ad-4c47-a4b8-000000000001"
+SUCCEEDED, FAILED = EvidenceKind.JOB_SUCCEEDED, EvidenceKind.JOB_FAILED
+NO_ANSWER, NOT_SENT = EvidenceKind.NO_ANSWER, EvidenceKind.NOT_SENT
+LOST = Reply(is_dropped=True)
+
+
+def as_json(value: Any, status: int = 200) -> Reply:
+    return Reply(status, json.dumps(value).encode(), "application/json")
+
+
+def job(state: str, *, of: int = 3, kind: str = "OrthancPeerStore", **more: Any) -> dict[str, Any]:
+    content = {"InstancesCount": of, "FailedInstancesCount": 0, **more.pop("content", {})}
+    return {"ID": JOB_ID, "State": state, "Progress": 100, "ErrorCode": 0, "Type": kind, "Content": content, **more}
+
+
+def failed(**more: Any) -> dict[str, Any]:
+    return job("Failure", ErrorCode=9, ErrorDescription="Error in the network protocol", **more)
+
+
+@dataclass
+class Source:
+    """A source Orthanc with two aliases, whose jobs look as they are told to, one look after another."""
+
+    looks: list[Any] = field(default_factory=list)
+    """Replies to the looks at a job, or its documents; the last is repeated."""
+    posted: Reply = field(default_factory=lambda: as_json({"ID": JOB_ID, "Path": f"/jobs/{JOB_ID}"}))
+    other: Mapping[str, Callable[[Asked], Reply]] = field(default_factory=dict)
+    """What is answered to other paths."""
+    posts: list[Any] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+
+    def __call__(self, asked: Asked) -> Reply:
+        self.paths.append(f"{asked.method} {asked.path}")
+        if asked.path in self.other:
+            return self.other[asked.path](asked)
+        match asked.path.strip("/").split("/"):
+            case ["peers"]:
+                return as_json({"DEST": {"Url": f"{DESTINATION.url}/"}})
+            case ["modalities"]:
+                return as_json({"DEST": {"AET": "ARCHIVE", "Host": "archive.example", "Port": 104}})
+            case ["instances", source_id]:
+                return as_json({"ID": source_id, "FileSize": 100})
+            case [_, "DEST", "store"]:
+                self.posts.append(json.loads(asked.body))
+                return self.posted
+            case ["jobs", _]:
+                look = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+                return look if isinstance(look, Reply) else as_json(look)
+            case ["jobs", _, "cancel"]:
+                return as_json({})
+        return as_json({}, 404)
+
+
+@pytest.fixture
+def entries() -> list[ManifestEntry]:
+    return [
+        ManifestEntry(
+            sop_instance_uid=f"2.25.{number}",
+            sop_class_uid="1.2.840.10008.5.1.4.1.1.2",
+            study_instance_uid="2.25.1",
+            series_instance_uid="2.25.2",
+            transfer_syntax_uid="1.2.840.10008.1.2.1",
+            path="",
+            member="",
+            data_set_offset=0,
+            data_set_size=100,
+            modified_ns=0,
+            file_size=100,
+            source_id=f"00000000-00000000-00000000-00000000-0000000{number}",
+        )
+        for number in (3, 4, 5)
+    ]
+
+
+def test_what_is_posted_is_never_permissive_and_not_waited_for(web: MakeWeb, entries: list[ManifestEntry]) -> None:
+    source = Source([job("Pending"), job("Running"), job("Success")])
+
+    sent = send(PEER, entries, context_of(web(source).url, DESTINATION))
+
+    assert source.posts == [{"Resources": [entry.source_id for entry in entries], "Synchronous": False}]
+    assert sent.finals(entries) == {SUCCEEDED}
+    assert not [path for path in source.paths if "resubmit" in path]
+
+
+def test_its_id_is_handed_out_before_it_is_looked_at(web: MakeWeb, entries: list[ManifestEntry]) -> None:
+    source = Source([job("Success")])
+    sending = METHODS[PEER].send(entries, context_of(web(source).url, DESTINATION))
+
+    seen = next(each for each in sending if isinstance(each, Checkpoint))
+
+    assert seen.kind == "job"
+    assert seen.handle == {
+        "id": JOB_ID,
+        "where": "source",
+        "sop_instance_uids": [entry.sop_instance_uid for entry in entries],
+    }
+    assert f"GET /jobs/{JOB_ID}" not in source.paths
+    sending.close()  # type: ignore[attr-defined]
+    assert not job_threads()
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        job("Success", of=2),
+        job("Success", of=0),
+        job("Success", content={"InstancesCount": None}),
+        job("Success", content={"FailedInstancesCount": 1}),
+        job("Success", content={"InstancesCount": "2"}),
+    ],
+)
+def test_success_with_fewer_instances_than_it_was_given_is_none(
+    web: MakeWeb, entries: list[ManifestEntry], end: dict[str, Any]
+) -> None:
+    once = replace(POLICY, attempts=1)
+    sent = send(PEER, entries, context_of(web(Source([end])).url, DESTINATION, policy=once))
+
+    assert sent.finals(entries) == {FAILED}
+    assert sent.detail(entries[0], FAILED)["code"] == "job_incomplete"
+
+
+def test_progress_of_100_with_failure_is_a_failure(web: MakeWeb, entries: list[ManifestEntry]) -> None:
+    source = Source([job("Running"), failed(ErrorDetails="\x1b[31mpeer\nis full")])
+
+    sent = send(PEER, entries, context_of(web(source).url, DESTINATION))
+
+    assert sent.finals(entries) == {FAILED}
+    detail = sent.detail(entries[0], FAILED)
+    assert detail["reason"] == "The source's job failed: Error in the network protocol: [31mpeer is full."
+    assert (detail["error_code"], detail["progress"]) == (9, 100)
+    assert len(source.posts) == 3
+
+
+@pytest.mark.parametrize(
+    ("looks", "code"),
+    [
+        ([job("Running"), as_json({}, 404)], "job_forgotten"),
+        ([job("Running"), job("Success", kind="OtherJob")], "job_forgotten"),
+        ([job("Running"), LOST], "answer_cut"),
+        ([job("Running"), Reply(401)], "credentials_refused"),
+        ([job("Running"), Reply(body=b"no JSON", content_type="application/json")], "malformed_answer"),
+    ],
+)
+def test_a_job_of_which_nobody_knows_the_end_proves_nothing(
+    web: MakeWeb, entries: list[ManifestEntry], looks: list[Any], code: str
+) -> None:
+    sent = send(PEER, entries, context_of(web(Source(looks)).url, DESTINATION))
+
+    assert sent.finals(entries) == {NO_ANSWER}
+    assert sent.detail(entries[0], NO_ANSWER)["code"] == code
+    assert sent.verdict(entries[0]) is InstanceVerdict.UNPROVEN
+
+
+def test_a_source_that_comes_back_in_time_is_listened_to(web: MakeWeb, entries: list[ManifestEntry]) -> None:
+    source = Source([job("Running"), LOST, LOST, job("Running"), LOST, LOST, job("Success")])
+
+    sent = send(PEER, entries, context_of(web(source).url, DESTINATION))
+
+    assert sent.finals(entries) == {SUCCEEDED}
+    assert len(source.posts) == 1
+
+
+def test_after_a_failure_a_new_job_sends_what_is_missing(web: MakeWeb, entries: list[ManifestEntry]) -> None:
+    source = Source([failed(), job("Success", of=1)])
+    context = context_of(web(source).url, DESTINATION, missing=lambda asked: [entries[2]] if len(asked) > 1 else asked)
+
+    sent = send(PEER, entries, context)
+
+    assert [each["Resources"] for each in source.posts] == [
+        [entry.source_id for entry in entries],
+        [entries[2].source_id],
+    ]
+    assert sent.of(entries[0]) == [FAILED]
+    assert sent.of(entries[2]) == [NO_ANSWER, SUCCEEDED]
+    assert sent.verdict(entries[2], EvidenceKind.PRESENT) is InstanceVerdict.CONFIRMED
+
+
+def test_what_somebody_cancelled_is_not_begun_again(web: MakeWeb, entries: list[ManifestEntry]) -> None:
+    source = Source([failed() | {"ErrorCode": 37}])
+
+    sent = send(PEER, entries, context_of(web(source).url, DESTINATION))
+
+    assert sent.finals(entries) == {FAILED}
+    assert sent.detail(entries[0], FAILED)["code"] == "job_cancelled"
+    assert len(source.posts) == 1
+
+
+@pytest.mark.parametrize(
+    ("posted", "code", "posts"),
+    [
+        (Reply(403), "credentials_refused", 1),
+        (as_json({"Message": "Bad request", "Details": "what\x00ever"}, 400), "request_refused", 1),
+        (as_json({}, 404), "resource_not_found", 3),
+        (Reply(503), "service_busy", 3),
+    ],
+)
+def test_where_the_source_takes_no_job_nothing_was_sent(
+    web: MakeWeb, entries: list[ManifestEntry], posted: Reply, code: str, posts: int
+) -> None:
+    source = Source([job("Success")], posted)
+
+    sent = send(PEER, entries, context_of(web(source).url, DESTINATION))
+
+    assert sent.finals(entries) == {NOT_SENT}
+    assert sent.detail(entries[0], NOT_SENT)["code"] == code
+    assert len(source.posts) == posts
+    assert sent.checkpoints == []
+
+
+@pytest.mark.parametrize("posted", [LOST, Reply(500), as_json({}), as_json({"ID": "../../shutdown"}), Reply(504)])
+def test_where_it_may_have_begun_a_job_nobody_knows_what_was_sent(
+    web: MakeWeb, entries: list[ManifestEntry], posted: Reply
+) -> None:
+    source = Source([job("Success")], posted)
+
+    sent = send(PEER, entries, context_of(web(source).url, DESTINATION))
+
+    assert sent.finals(entries) == {NO_ANSWER}
+    assert sent.verdict(entries[0]) is InstanceVerdict.UNPROVEN
+    assert not [path for path in source.paths if path.startswith("GET /jobs")]
+
+
+def test_an_instance_that_goes_away_just_before_the_job_is_left_out(web: MakeWeb, entries: list[ManifestEntry]) -> None:
+    there = True
+
+    def gone(asked: Asked) -> Reply:
+        return as_json({"ID": entries[1].source_id, "FileSize": 100}) if there else as_json({}, 404)
+
+    def store(_: Asked) -> Reply:
+        nonlocal there
+        there = False
+        return as_json({"OrthancStatus": 17, "Message": "Unknown resource"}, 404)
+
+    source = Source([job("Success", of=2)], other={f"/instances/{entries[1].source_id}": gone})
+    refuse_once = iter([store])
+
+    def posting(asked: Asked) -> Reply:
+        first = next(refuse_once, None)
+        return first(asked) if first else source.posted
+
+    source.other = {**source.other, "/peers/DEST/store": posting}
+
+    sent = send(PEER, entries, context_of(web(source).url, DESTINATION))
+
+    assert sent.final(entries[1]) is NOT_SENT
+    assert sent.finals([entries[0], entries[2]]) == {SUCCEEDED}
+
+
+def test_a_source_that_cannot_be_reached_sends_nothing(entries: list[ManifestEntry]) -> None:
+    sent = send(PEER, entries, context_of("http://127.0.0.1:1", DESTINATION))
+
+    assert sent.finals(entries) == {NOT_SENT}
+    assert sent.detail(entries[0], NOT_SENT)["code"] == "service_unreachable"
+
+
+def test_a_stop_is_waited_for_two_seconds_at_most(web: MakeWeb, entries: list[ManifestEntry]) -> None:
+    """The job goes on, whatever it is told."""
+    source, stop, sent = Source([job("Running")]), Event(), Sent()
+
+    for seen in METHODS[PEER].send(entries, context_of(web(source).url, DESTINATION, stop=stop)):
+        sent.add(seen)
+        if sent.checkpoints:
+            stop.set()
+
+    assert f"POST /jobs/{JOB_ID}/cancel" in source.paths
+    assert sent.finals(entries) == {NO_ANSWER}
+    assert sent.detail(entries[0], NO_ANSWER)["code"] == "stopped"
+    assert not job_threads()
+
+
+def test_a_job_that_succeeds_while_it_is_cancelled_has_succeeded(web: MakeWeb, entries: list[ManifestEntry]) -> None:
+    source, stop, sent = Source([job("Running"), job("Success")]), Event(), Sent()
+
+    for seen in METHODS[PEER].send(entries, context_of(web(source).url, DESTINATION, stop=stop)):
+        sent.add(seen)
+        if sent.checkpoints:
+            stop.set()
+
+    assert sent.finals(entries) == {SUCCEEDED}
+
+
+def test_of_an_earlier_job_only_what_it_was_to_send_is_said(web: MakeWeb, entries: list[ManifestEntry]) -> None:
+    source = Source([job("Success", of=2), job("Success", of=1)])
+    uids = [entries[0].sop_instance_uid, "2.25.99"]
+    earlier = Checkpoint("job", {"id": JOB_ID, "where": "source", "sop_instance_uids": uids})
+
+    sent = send(PEER, entries[:2], context_of(web(source).url, DESTINATION, checkpoints=[earlier]))
+
+    assert sent.finals(entries[:2]) == {SUCCEEDED}
+    assert [each["Resources"] for each in source.posts] == [[entries[1].source_id]]
+
+
+def report(status: str = "Success", **more: Any) -> dict[str, Any]:
+    return {"Status": status, "RemoteAET": "ARCHIVE", "Success": [], "Failures": [], **more}
+
+
+def reference(entry: ManifestEntry, **more: Any) -> dict[str, Any]:
+    return {"SOPClassUID": entry.sop_class_uid, "SOPInstanceUID": entry.sop_instance_uid, **more}
+
+
+class TestCommitment:
+    """What a source tells of the report that it was given."""
+
+    def sent(self, web: MakeWeb, entries: list[ManifestEntry], *reports: Any, asked: Reply | None = None) -> Sent:
+        looks = list(reports)
+
+        def told(_: Asked) -> Reply:
+            look = looks.pop(0) if len(looks) > 1 else looks[0]
+            return look if isinstance(look, Reply) else as_json(look)
+
+        source = Source(
+            [job("Success", kind="DicomModalityStore")],
+            other={
+                "/modalities/DEST/storage-commitment": lambda _: asked or as_json({"ID": "2.25.7"}),
+                "/storage-commitment/2.25.7": told,
+            },
+        )
+        context = context_of(web(source).url, ARCHIVE, commitment=True, commitment_timeout_seconds=1)
+        return send(MODALITY, entries, context)
+
+    def test_only_what_the_list_of_successes_names_is_committed(
+        self, web: MakeWeb, entries: list[ManifestEntry]
+    ) -> None:
+        alien = replace(entries[0], sop_instance_uid="2.25.99")
+        told = report(Success=[reference(entries[0]), reference(alien)])
+
+        sent = self.sent(web, entries, report("Pending"), told)
+
+        assert sent.of(entries[0]) == [SUCCEEDED, EvidenceKind.COMMITTED]
+        assert sent.of(entries[1]) == [SUCCEEDED, EvidenceKind.NOT_MENTIONED]
+        assert sent.verdict(entries[0]) is InstanceVerdict.CONFIRMED
+        assert sent.verdict(entries[1]) is InstanceVerdict.UNPROVEN
+        assert sent.of(alien) == []
+
+    def test_a_failure_outweighs_a_success_and_its_reason_decides(
+        self, web: MakeWeb, entries: list[ManifestEntry]
+    ) -> None:
+        failures = [reference(entries[0], FailureReason=0x0112), reference(entries[1], FailureReason=0x0110)]
+        told = report("Failure", Success=[reference(entry) for entry in entries], Failures=failures)
+
+        sent = self.sent(web, entries, told)
+
+        assert sent.of(entries[0])[-1] is EvidenceKind.COMMITMENT_REFUSED
+        assert sent.detail(entries[0], EvidenceKind.COMMITMENT_REFUSED)["failure_reason"] == "0x0112"
+        assert sent.of(entries[1])[-1] is EvidenceKind.COMMITMENT_FAILED
+        assert sent.of(entries[2])[-1] is EvidenceKind.COMMITTED
+        verdicts = [sent.verdict(entry) for entry in entries]
+        assert verdicts == [InstanceVerdict.REFUTED, InstanceVerdict.UNPROVEN, InstanceVerdict.CONFIRMED]
+
+    @pytest.mark.parametrize(
+        ("told", "code"),
+        [
+            ({"Status": "Success", "RemoteAET": "OTHER", "Failures": []}, "wrong_ae_title"),
+            ({"Status": "Success"}, "malformed_answer"),
+            ({"Status": "Success", "RemoteAET": "ARCHIVE", "Failures": [], "Success": [{}]}, "malformed_answer"),
+            (as_json({}, 404), "report_lost"),
+        ],
+    )
+    def test_a_report_that_is_not_understood_or_of_somebody_else_proves_nothing(
+        self, web: MakeWeb, entries: list[ManifestEntry], told: Any, code: str
+    ) -> None:
+        if isinstance(told, dict) and told.get("RemoteAET") == "OTHER":
+            told = {**told, "Success": [reference(entry) for entry in entries]}
+
+        sent = self.sent(web, entries, told)
+
+        assert {sent.of(entry)[-1] for entry in entries} == {EvidenceKind.COMMITMENT_FAILED}
+        assert sent.detail(entries[0], EvidenceKind.COMMITMENT_FAILED)["code"] == code
+        assert sent.verdict(entries[0]) is InstanceVerdict.UNPROVEN
+
+    def test_another_sop_class_is_something_else(self, web: MakeWeb, entries: list[ManifestEntry]) -> None:
+        sent = self.sent(web, entries, report(Success=[reference(entries[0], SOPClassUID="1.2.3")]))
+
+        assert sent.detail(entries[0], EvidenceKind.COMMITMENT_FAILED)["code"] == "other_sop_class"
+
+    def test_a_report_that_does_not_come_is_overdue(self, web: MakeWeb, entries: list[ManifestEntry]) -> None:
+        sent = self.sent(web, entries, report("Pending"))
+
+        assert {sent.of(entry)[-1] for entry in entries} == {EvidenceKind.COMMITMENT_OVERDUE}
+
+    def test_a_request_that_is_refused_denies_nothing(self, web: MakeWeb, entries: list[ManifestEntry]) -> None:
+        refused = as_json({"OrthancStatus": 9, "Message": "Error in the network protocol", "Details": "no"}, 500)
+
+        sent = self.sent(web, entries, report(), asked=refused)
+
+        assert {sent.of(entry)[-1] for entry in entries} == {EvidenceKind.COMMITMENT_FAILED}
+        assert sent.verdict(entries[0], EvidenceKind.PRESENT) is InstanceVerdict.CONFIRMED

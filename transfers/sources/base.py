@@ -14,6 +14,8 @@ class InstanceReader(Protocol):
 
     size: int
     """How many bytes it hands out in all."""
+    data_set_offset: int
+    """How many of them come before the data set."""
 
     def __enter__(self) -> Self: ...
 

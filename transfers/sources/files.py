@@ -133,7 +133,8 @@ class FileReader:
         """
         self._entry = entry
         self._start = 0 if whole_file else entry.data_set_offset
-        self.size = entry.data_set_offset + entry.data_set_size - self._start
+        self.data_set_offset = entry.data_set_offset - self._start
+        self.size = self.data_set_offset + entry.data_set_size
         self._confinement = confinement or Confinement()
         self._own_zip_files = ZipFiles(confinement=confinement) if entry.member and zip_files is None else None
         try:

@@ -68,7 +68,8 @@ def may_trust_stable_study(transfer: Transfer) -> bool:
     if not METHODS[transfer.method].destination_may_trust_stable_study or transfer.source_grown_by != 0:
         return False
     sent_at_once = list(transfer.attempts.values_list("instances", flat=True)) == [transfer.instances]
-    return sent_at_once and not _has_failed_in_between(audit)
+    came_in_parts = transfer.events.filter(name="transaction_committed").count() > 1
+    return sent_at_once and not came_in_parts and not _has_failed_in_between(audit)
 
 
 def _has_failed_in_between(audit: Audit) -> bool:

@@ -31,16 +31,20 @@ class Accelerator(Gateway):
         peers: Mapping[str, AcceleratorPeer] | None = None,
         script: Script | None = None,
         most_transactions: int = 4,
+        commit_threads: int = 1,
         bucket_bytes: int = BUCKET_BYTES,
         jobs_history: int = 10,
     ) -> None:
-        """`peers`: as OrthancPeers has them, by name; they may be added to later."""
+        """`peers`: as OrthancPeers has them, by name; they may be added to later.
+
+        More than one of `commit_threads` counts where the script goes on past failures, as the plug-in does since 1.7.
+        """
         super().__init__(orthanc)
         self.script = script or Script()
         self.peers = dict(peers or {})
         self.received: list[str] = []
         """`METHOD path` of every request of the push protocol, in the order in which they came."""
-        self.receiving = Receiving(self.behind, self.script, most_transactions, self.ended)
+        self.receiving = Receiving(self.behind, self.script, most_transactions, commit_threads, self.ended)
         self.sending = Sending(self.behind, self.script, self.peers, self.receiving, bucket_bytes, jobs_history)
 
     def __exit__(self, kind: type[BaseException] | None, error: object, traceback: TracebackType | None) -> None:

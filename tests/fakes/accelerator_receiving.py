@@ -9,6 +9,7 @@ import uuid
 import zlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock
@@ -86,10 +87,13 @@ class Transaction:
 class Receiving:
     """The transactions of one receiver: one global mutex, the least recently used is evicted without a word."""
 
-    def __init__(self, behind: Behind, script: Script, most_transactions: int, ended: Event) -> None:
+    def __init__(
+        self, behind: Behind, script: Script, most_transactions: int, commit_threads: int, ended: Event
+    ) -> None:
         self._behind = behind
         self._script = script
         self._most = most_transactions
+        self._commit_threads = commit_threads
         self._ended = ended
         self._mutex = Lock()
         self._folder = tempfile.TemporaryDirectory(prefix="accelerator-")
@@ -130,17 +134,24 @@ class Receiving:
 
     def stored(self, transaction: Transaction) -> None:
         """Commit: MD5 and storing of one instance after another, in the order of their IDs. Raises Refused."""
-        failed: Refused | None = None
-        for number, key in enumerate(sorted(transaction.instances)):
-            try:
+        ordered = enumerate(sorted(transaction.instances))
+        if not self._script.goes_on_past_failures:
+            transaction.is_spoiled = True
+            for number, key in ordered:
                 self._store(transaction, key, number)
-            except Refused as error:
-                failed = error
-                if not self._script.goes_on_past_failures:
-                    break
-        if failed is not None:
-            transaction.is_spoiled = not self._script.goes_on_past_failures
-            raise failed
+            transaction.is_spoiled = False
+            return
+        with ThreadPoolExecutor(self._commit_threads) as pool:
+            failed = [each for each in pool.map(lambda each: self._failure(transaction, *each), ordered) if each]
+        if failed:
+            raise failed[-1]
+
+    def _failure(self, transaction: Transaction, number: int, key: str) -> Refused | None:
+        try:
+            self._store(transaction, key, number)
+        except Refused as error:
+            return error
+        return None
 
     def _done(self, step: Step, call: Call, segments: Sequence[str]) -> Answered:
         if step is Step.CREATE:

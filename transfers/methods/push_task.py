@@ -6,10 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from audit.byte_sources import Window
 from audit.entries import ManifestEntry
-from audit.left_out import LeftOut
-from audit.part10 import locate_data_set
 from transfers.errors import SourceFileChanged
 from transfers.sources.base import InstanceReader, InstanceReaders
 from transfers.wire.accelerator import PushedInstance
@@ -63,16 +60,13 @@ class PushedFile:
         self._expected_md5 = task.instance.md5
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._sha256 = hashlib.sha256()
-        self._data_set_offset = task.entry.data_set_offset
         self._position = 0
 
     def read(self, into: memoryview) -> None:
         """Fill it with the next bytes. Raises SourceError; at its end also where it is not what was announced."""
         _fill(self._reader, into)
         self._md5.update(into)
-        if not self._position and self.task.entry.source_id:
-            self._data_set_offset = _data_set_offset(into, self._size)
-        begins = max(0, self._data_set_offset - self._position)
+        begins = max(0, self._reader.data_set_offset - self._position)
         self._sha256.update(into[begins:])
         self._position += len(into)
         if self._position == self._size:
@@ -91,7 +85,7 @@ class PushedFile:
 
     @property
     def data_set_bytes(self) -> int:
-        return self._size - self._data_set_offset
+        return self._size - self._reader.data_set_offset
 
     def close(self) -> None:
         self._reader.close()
@@ -132,22 +126,3 @@ def _fill(reader: InstanceReader, into: memoryview) -> None:
         if not length:
             raise SourceFileChanged
         filled += length
-
-
-class _Head:
-    """The first bytes of a file, as a source of bytes."""
-
-    def __init__(self, content: memoryview) -> None:
-        self._content = content
-        self.size: int | None = len(content)
-
-    def read_at(self, position: int, length: int) -> bytes:
-        return bytes(self._content[position : position + length])
-
-
-def _data_set_offset(head: memoryview, file_size: int) -> int:
-    """Where the data set of a file begins. Raises SourceFileChanged where that cannot be seen."""
-    try:
-        return locate_data_set(Window(_Head(head)), file_size)[0]
-    except LeftOut as error:
-        raise SourceFileChanged from error

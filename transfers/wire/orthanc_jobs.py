@@ -100,9 +100,9 @@ class OrthancJobs:
             return None if answer.status_code == HTTPStatus.NOT_FOUND else _job(answer.json())
 
     def cancel(self, job_id: str) -> None:
-        """Ask for its end; it ends a moment later, unless it has already."""
-        path = f"/jobs/{_job_id(job_id)}/cancel"
-        with self.session.open("POST", path, body=b"", accepted=(HTTPStatus.NOT_FOUND,), is_repeatable=True) as answer:
+        """Ask for its end; it ends a moment later, unless it has already, or is not known any more (400)."""
+        path, gone = f"/jobs/{_job_id(job_id)}/cancel", (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
+        with self.session.open("POST", path, body=b"", accepted=gone, is_repeatable=True) as answer:
             answer.read(_LARGEST_FAULT_BYTES)
 
     def ask_commitment(self, alias: str, references: Sequence[tuple[str, str]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from threading import Event
@@ -17,7 +18,7 @@ from tests.fakes.fixtures import MakeWeb
 from tests.fakes.web import Asked, Reply
 from tests.integration.transfers.methods.jobs import POLICY, Sent, context_of, job_threads, send
 from transfers.endpoints import DicomEndpoint, OrthancEndpoint
-from transfers.methods import METHODS
+from transfers.methods import METHODS, orthanc_job_calls
 from transfers.methods.base import Checkpoint
 
 PEER = "orthanc-peer-store"
@@ -291,6 +292,43 @@ def test_a_stop_is_waited_for_two_seconds_at_most(web: MakeWeb, entries: list[Ma
     assert f"POST /jobs/{JOB_ID}/cancel" in source.paths
     assert sent.finals(entries) == {NO_ANSWER}
     assert sent.detail(entries[0], NO_ANSWER)["code"] == "stopped"
+    assert not job_threads()
+
+
+FROZEN = Reply(trickles_its_head=True, seconds_a_byte=0.05)
+
+
+@pytest.mark.parametrize("frozen_at", ["/peers", "/peers/DEST/store", f"/jobs/{JOB_ID}"])
+def test_a_source_that_answers_without_end_holds_up_neither_the_reader_nor_a_stop(
+    web: MakeWeb, entries: list[ManifestEntry], frozen_at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orthanc_job_calls, "GRACE_SECONDS", 0.2)
+    source, stop, sent = Source([job("Success")], other={frozen_at: lambda _: FROZEN}), Event(), Sent()
+    began, longest, last, idle = 0.0, 0.0, time.monotonic(), 0
+
+    for seen in METHODS[PEER].send(entries, context_of(web(source).url, DESTINATION, stop=stop)):
+        now = time.monotonic()
+        longest, last = max(longest, now - last), now
+        sent.add(seen)
+        idle += seen is None
+        if idle == 3 and not stop.is_set():
+            stop.set()
+            began = now
+
+    assert time.monotonic() - began < 2
+    assert longest < 0.5
+    assert sent.finals(entries) == {NOT_SENT if frozen_at == "/peers" else NO_ANSWER}
+    assert not job_threads()
+
+
+def test_closing_it_in_the_middle_ends_its_threads(web: MakeWeb, entries: list[ManifestEntry]) -> None:
+    source = Source([FROZEN])
+    sending = METHODS[PEER].send(entries, context_of(web(source).url, DESTINATION))
+    next(seen for seen in sending if isinstance(seen, Checkpoint))
+    assert [next(sending), next(sending), next(sending)][1:] == [None, None]
+
+    sending.close()  # type: ignore[attr-defined]
+
     assert not job_threads()
 
 

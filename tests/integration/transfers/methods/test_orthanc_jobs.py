@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 
@@ -24,6 +24,7 @@ from transfers.aliases import AliasKind
 from transfers.endpoints import OrthancEndpoint
 from transfers.errors import AliasAmbiguous, AliasLeadsElsewhere, AliasUnknown
 from transfers.methods import METHODS
+from transfers.methods.base import ReconnectPolicy
 from transfers.wire.orthanc_aliases import aliases_of
 
 JOBS = ["orthanc-modality-store", "orthanc-peer-store", "orthanc-stow"]
@@ -267,3 +268,29 @@ def test_the_source_has_what_was_sent_committed_and_only_what_the_report_names_i
         assert sent.verdict(entry) is verdict
     (report,) = sent.occurred("commitment_report")
     assert report == {"asked": 6, "committed": 6 - len(dropped), "failed": len(dropped)}
+
+
+def test_a_source_that_is_killed_and_comes_back_sends_all_by_the_same_job_or_by_a_new_one(
+    web_orthanc: Orthanc, tmp_path: Path
+) -> None:
+    (tmp_path / "files").mkdir()
+    settings = {"DicomModalities": {"WEB": web_orthanc.as_modality}}
+    with Orthanc(tmp_path, ae_title="MORTAL", settings=settings) as mortal:
+        entries = stored_at(mortal, write_study(tmp_path / "files", 20, size_bytes=200))
+        policy = ReconnectPolicy(attempts=20, first_wait_seconds=0.2, factor=1)
+        context = context_of(mortal, address_of(web_orthanc, "orthanc-modality-store"), policy=policy)
+
+        def kill_and_start() -> None:
+            mortal.kill()
+            mortal.start()
+
+        sent, killer = Sent(), Thread(target=kill_and_start)
+
+        for seen in METHODS["orthanc-modality-store"].send(entries, context):
+            sent.add(seen)
+            if sent.checkpoints and killer.ident is None and web_orthanc.instances() & uids(entries):
+                killer.start()
+        killer.join()
+
+    assert sent.finals(entries) == {SUCCEEDED}
+    assert web_orthanc.instances() >= uids(entries)

@@ -9,6 +9,8 @@ from pathlib import Path
 from threading import Event
 from typing import NamedTuple
 
+from django.conf import settings
+
 from audit.entries import ManifestEntry
 from audit.judgements import WasThereBefore
 from audit.ledger import Ledger
@@ -90,6 +92,7 @@ class Run:
             source=self.source,
             checkpoints=checkpoints_of(transfer),
             missing=self.missing,
+            spool_folder=Path(settings.FILE_UPLOAD_TEMP_DIR),
         )
 
     def missing(self, entries: Sequence[ManifestEntry]) -> list[ManifestEntry]:

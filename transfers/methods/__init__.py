@@ -10,12 +10,14 @@ from transfers.methods.c_store import CStore
 from transfers.methods.c_store_commitment import CStoreCommitment
 from transfers.methods.orthanc_modality_store import OrthancModalityStore
 from transfers.methods.orthanc_peer_store import OrthancPeerStore
+from transfers.methods.orthanc_rest import OrthancRest
 from transfers.methods.orthanc_stow import OrthancStow
 from transfers.methods.orthanc_transfers import OrthancTransfers
 
 METHODS: Mapping[str, Method] = {
     CStore.key: CStore(),
     CStoreCommitment.key: CStoreCommitment(),
+    OrthancRest.key: OrthancRest(),
     OrthancModalityStore.key: OrthancModalityStore(),
     OrthancPeerStore.key: OrthancPeerStore(),
     OrthancStow.key: OrthancStow(),

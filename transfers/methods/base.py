@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event
 from typing import Any, Protocol, TypeAlias
 
@@ -60,6 +61,8 @@ class SendContext:
     """Where the instances are read, or who sends them by itself."""
     checkpoints: tuple[Checkpoint, ...] = ()
     """What sends of this transfer yielded that no process lived to end."""
+    spool_folder: Path | None = None
+    """Where temporary files go; None: where the system keeps them."""
     missing: Callable[[Sequence[ManifestEntry]], Sequence[ManifestEntry]] = _all_of_them
     """Which of these the destination does not list now, or could not be asked about; all, where it is not to be asked.
 

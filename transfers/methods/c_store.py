@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from threading import Event, Lock
 
 from audit.entries import ManifestEntry
 from audit.observations import Observation, Occurrence
-from transfers.errors import TransferStopped
 from transfers.methods.base import Preflight, SendContext
+from transfers.methods.sending import Sending
 from transfers.methods.store_fleet import Fleet
 from transfers.methods.store_journal import StoreJournal
 from transfers.methods.store_queue import StoreQueue, encoding_of, plans_for
@@ -20,11 +18,6 @@ from transfers.methods.store_session import Shop, why_not_accepted
 from transfers.wire.association import Association
 from transfers.wire.presentation_contexts import AssociationPlan, Encoding
 from transfers.wire.stopping import interruption_by
-
-LOOK_SECONDS = 0.05
-"""How often what was seen is handed on: woken for each instance, the reader would take the senders' time."""
-GRACE_SECONDS = 2.0
-"""How long a stopped send waits for the answers that are under way."""
 
 
 class CStore:
@@ -75,91 +68,13 @@ class CStore:
         """As Method promises. Closing the generator aborts the associations and ends the threads."""
         if not entries:
             return
-        sending = _Sending(entries, context, self.Options(**context.options))
-        try:
-            sending.start()
-            while sending.is_under_way():
-                yield None
-                yield from sending.journal.read()
-            yield from sending.journal.read()
-            sending.raise_error()
-            sending.record_leftovers()
-            yield from sending.journal.read()
-        finally:
-            sending.end()
-
-
-class _Sending:
-    """The threads of one send, and the thread that reads what they see."""
-
-    def __init__(self, entries: Sequence[ManifestEntry], context: SendContext, options: CStore.Options) -> None:
-        queue = StoreQueue(entries)
-        self.journal = StoreJournal()
-        self._fleet = Fleet(context.reconnect, queue)
-        self._queue = queue
-        self._stop = context.stop
-        self._stopped_at: float | None = None
-        self._lock = Lock()
-        self._all_ended = Event()
-        associations = options.associations or context.dicom_endpoint.associations
+        queue, journal = StoreQueue(entries), StoreJournal()
+        fleet = Fleet(context.reconnect, queue)
+        sending = Sending(fleet, queue, journal, context.stop)
+        shop = Shop(queue, fleet, journal, context.reconnect, context.source)
+        associations = self.Options(**context.options).associations or context.dicom_endpoint.associations
         count = max(1, min(associations, len(entries)))
-        self._running = count
-        shop = Shop(queue, self._fleet, self.journal, context.reconnect, context.source)
-        self._senders = [Sender(shop, context.dicom_endpoint, self._one_ended) for _ in range(count)]
-
-    def start(self) -> None:
-        for sender in self._senders:
-            sender.start()
-
-    def is_under_way(self) -> bool:
-        """Wait a moment; whether a sender still runs."""
-        if self._all_ended.wait(LOOK_SECONDS):
-            return False
-        if self._stop.is_set():
-            self._stop_in_time()
-        return True
-
-    def raise_error(self) -> None:
-        """Raise an error of ours that a thread ended with."""
-        for sender in self._senders:
-            if sender.error is not None:
-                raise sender.error
-
-    def record_leftovers(self) -> None:
-        """Say of everything that still waits why it was not sent."""
-        reason = self._fleet.reason or TransferStopped()
-        for task in self._queue.take_all():
-            if task.losses:
-                self.journal.no_answer(task, reason, will_be_sent_again=False)
-            else:
-                self.journal.not_sent(task, reason)
-
-    def end(self) -> None:
-        """End the threads at once, if they have not ended by themselves, and wait until they have."""
-        if not self._all_ended.is_set():
-            self._fleet.stop()
-            self._interrupt()
-        for sender in self._senders:
-            if sender.ident is not None:
-                sender.join()
-            sender.interruption.close()
-
-    def _stop_in_time(self) -> None:
-        if self._stopped_at is None:
-            self._stopped_at = time.monotonic()
-            self._fleet.stop()
-        elif time.monotonic() - self._stopped_at > GRACE_SECONDS:
-            self._interrupt()
-
-    def _interrupt(self) -> None:
-        for sender in self._senders:
-            sender.interrupt()
-
-    def _one_ended(self) -> None:
-        with self._lock:
-            self._running -= 1
-            if not self._running:
-                self._all_ended.set()
+        yield from sending.observations([Sender(shop, context.dicom_endpoint, sending.one_ended) for _ in range(count)])
 
 
 def _refused_encodings(plan: AssociationPlan, association: Association) -> dict[Encoding, str]:

@@ -91,7 +91,7 @@ class Push:
     def __init__(self, terms: Terms, tasks: Sequence[PushTask], number: int) -> None:
         self._terms = terms
         self._number = number
-        self._tasks = {task.key: task for task in tasks}
+        self._tasks = {task.instance.key: task for task in tasks if task.instance is not None}
         self._instances = [task.instance for task in tasks if task.instance is not None]
         self._buckets = lay_out(self._instances)
         self._loads = deque(loads_of(self._buckets))

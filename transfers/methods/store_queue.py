@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from threading import Lock
 
 from audit.entries import ManifestEntry
+from transfers.methods.task import SendTask
 from transfers.wire.presentation_contexts import AssociationPlan, Encoding, plan_associations
-
-
-@dataclass(slots=True)
-class StoreTask:
-    """An instance to send, and how often an association was lost over it."""
-
-    entry: ManifestEntry
-    plan: int
-    losses: int = 0
 
 
 def encoding_of(entry: ManifestEntry) -> Encoding:
@@ -35,24 +26,24 @@ class StoreQueue:
     def __init__(self, entries: Sequence[ManifestEntry]) -> None:
         self.plans = plans_for(entries)
         self._lock = Lock()
-        self._waiting: list[deque[StoreTask]] = [deque() for _ in self.plans]
+        self._waiting: list[deque[SendTask]] = [deque() for _ in self.plans]
         numbers = {encoding: number for number, plan in enumerate(self.plans) for encoding in plan.encodings}
         for entry in entries:
             number = numbers[encoding_of(entry)]
-            self._waiting[number].append(StoreTask(entry, number))
+            self._waiting[number].append(SendTask(entry, number))
 
-    def take(self, plan: int) -> StoreTask | None:
+    def take(self, plan: int) -> SendTask | None:
         """The next task of a plan; None where nothing of it waits."""
         with self._lock:
             waiting = self._waiting[plan]
             return waiting.popleft() if waiting else None
 
-    def give_back(self, task: StoreTask) -> None:
+    def give_back(self, task: SendTask) -> None:
         """Put back a task of which nothing was sent: it is the next."""
         with self._lock:
             self._waiting[task.plan].appendleft(task)
 
-    def put_last(self, task: StoreTask) -> None:
+    def put_last(self, task: SendTask) -> None:
         """Put back a task over which an association was lost: the others first, for it may be to blame."""
         with self._lock:
             self._waiting[task.plan].append(task)
@@ -66,7 +57,7 @@ class StoreQueue:
     def is_empty(self) -> bool:
         return self.fullest_plan() is None
 
-    def take_all(self) -> Iterator[StoreTask]:
+    def take_all(self) -> Iterator[SendTask]:
         """Everything that waits, taken."""
         for plan in range(len(self.plans)):
             while task := self.take(plan):

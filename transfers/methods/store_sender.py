@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Event, Thread
+from threading import Event
 
 from transfers.endpoints import DicomEndpoint
 from transfers.errors import (
@@ -14,6 +14,7 @@ from transfers.errors import (
     SourceError,
     TransferError,
 )
+from transfers.methods.sending import SenderThread
 from transfers.methods.store_fleet import Turn
 from transfers.methods.store_session import Shop, StoreSession
 from transfers.sources.base import InstanceReaders
@@ -21,7 +22,7 @@ from transfers.wire.association import Association
 from transfers.wire.waiting import Interruption
 
 
-class Sender(Thread):
+class Sender(SenderThread):
     """Ends by itself once nothing is left to do."""
 
     def __init__(self, shop: Shop, endpoint: DicomEndpoint, on_end: Callable[[], None]) -> None:
@@ -31,13 +32,14 @@ class Sender(Thread):
         self._on_end = on_end
         self.interruption = Interruption()
         self._stop_reading = Event()
-        self.error: BaseException | None = None
-        """An error of ours, never the destination's."""
 
     def interrupt(self) -> None:
         """End at once whatever it waits for."""
         self._stop_reading.set()
         self.interruption.set()
+
+    def close(self) -> None:
+        self.interruption.close()
 
     def run(self) -> None:
         try:

@@ -14,7 +14,8 @@ from transfers.errors import (
 from transfers.methods.base import ReconnectPolicy
 from transfers.methods.store_fleet import Fleet
 from transfers.methods.store_journal import StoreJournal
-from transfers.methods.store_queue import StoreQueue, StoreTask, encoding_of
+from transfers.methods.store_queue import StoreQueue, encoding_of
+from transfers.methods.task import SendTask
 from transfers.sources.base import InstanceReaders, InstanceSource
 from transfers.wire.association import Association
 from transfers.wire.presentation_contexts import Encoding
@@ -39,7 +40,7 @@ class Shop:
 class _Shipment:
     """A task whose instance is loaded, and how far it is."""
 
-    task: StoreTask
+    task: SendTask
     instance: LoadedInstance
     context_id: int
     written_at: datetime = NOT_WRITTEN
@@ -100,7 +101,7 @@ class StoreSession:
                 return shipment
         return None
 
-    def _loaded(self, task: StoreTask) -> _Shipment | None:
+    def _loaded(self, task: SendTask) -> _Shipment | None:
         """The task with its instance in a buffer; None, with the reason in the journal, where it cannot be sent."""
         entry = task.entry
         context_id = self._context_ids.get(encoding_of(entry))

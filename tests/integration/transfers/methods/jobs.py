@@ -98,7 +98,7 @@ def context_of(
     **options: Any,
 ) -> SendContext:
     url = source if isinstance(source, str) else source.url
-    more = {"missing": missing} if missing else {}
+    more: dict[str, Any] = {"missing": missing} if missing else {}
     return SendContext(
         destination,
         policy,

@@ -37,7 +37,8 @@ from tests.fakes.script import Script, StoreRequest, from_number
 from tests.integration.transfers.methods.sending import SOON, send
 from transfers.endpoints import DicomEndpoint
 from transfers.methods.base import ReconnectPolicy
-from transfers.methods.store_queue import StoreQueue, StoreTask
+from transfers.methods.store_queue import StoreQueue
+from transfers.methods.task import SendTask
 from transfers.wire.association import Association
 
 ACKNOWLEDGED = [EvidenceKind.SENT, EvidenceKind.ACKNOWLEDGED]
@@ -375,7 +376,7 @@ def test_an_extra_association_that_opens_too_late_leaves_what_comes_back_to_the_
             is_put_back.wait(5)
         return association
 
-    def put_back(queue: StoreQueue, task: StoreTask) -> None:
+    def put_back(queue: StoreQueue, task: SendTask) -> None:
         put_last(queue, task)
         is_put_back.set()
         time.sleep(0.3)  # time for the other sender to take it

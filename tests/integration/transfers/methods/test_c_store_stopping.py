@@ -19,7 +19,7 @@ from tests.fakes.archive import Archive
 from tests.fakes.fixtures import MakeArchive
 from tests.fakes.script import Script
 from tests.integration.transfers.methods.sending import PATIENT, POLICY, send, sender_threads
-from transfers.methods import store_journal
+from transfers.methods import journal
 from transfers.methods.base import ReconnectPolicy, SendContext
 from transfers.methods.c_store import CStore
 
@@ -131,7 +131,7 @@ def test_whoever_no_longer_listens_ends_the_threads_and_the_associations(
 def test_a_reader_that_falls_behind_is_waited_for(
     archive: MakeArchive, entries: list[ManifestEntry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_journal, "MOST_UNREAD", 4)
+    monkeypatch.setattr(journal, "MOST_UNREAD", 4)
     peer = archive()
     sending = CStore().send(entries, SendContext(peer.endpoint()))
     next(sending)

@@ -1,0 +1,77 @@
+"""The whole file of an instance as the body of a request, or as a part of one, digested while it goes out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from audit.observations import EvidenceKind, Observation
+from transfers.errors import SourceFileChanged
+from transfers.methods.task import SendTask
+from transfers.sources.base import InstanceReader
+
+CHUNK_BYTES = 256 * 1024
+
+
+class FileSent:
+    """One file on its way out, for one thread."""
+
+    def __init__(self, task: SendTask, reader: InstanceReader) -> None:
+        """`reader`: as `open_file` gives it."""
+        self.task = task
+        self.size = reader.size
+        self._reader = reader
+        self._before_data_set = reader.data_set_offset
+        self._sha256 = hashlib.sha256()
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._ended_at: datetime | None = None
+
+    def chunks(self) -> Iterator[bytes]:
+        """The file; its last bytes come only after all was read and found unchanged. Raises SourceError."""
+        left = self.size
+        buffer = memoryview(bytearray(min(CHUNK_BYTES, max(left, 1))))
+        while left:
+            length = self._reader.readinto(buffer[: min(left, len(buffer))])
+            if not length:
+                raise SourceFileChanged
+            left -= length
+            self._digest(buffer[:length])
+            if not left:
+                self._reader.check_unchanged()
+            yield bytes(buffer[:length])
+        self._ended_at = datetime.now(UTC)
+
+    @property
+    def md5(self) -> str:
+        """Of the whole file (hex), once it has gone out."""
+        return self._md5.hexdigest()
+
+    @property
+    def sha256(self) -> str:
+        """Of its data set (hex), once it has gone out."""
+        return self._sha256.hexdigest()
+
+    def observation(self, request: int, **detail: Any) -> Observation:
+        """That it was sent, once all of it has gone out."""
+        entry = self.task.entry
+        detail = {
+            "sha256": self.sha256,
+            "bytes": self.size,
+            "transfer_syntax_uid": entry.transfer_syntax_uid,
+            "request": request,
+            **detail,
+        }
+        return Observation(entry.sop_instance_uid, EvidenceKind.SENT, self._ended_at or datetime.now(UTC), detail)
+
+    @property
+    def is_out(self) -> bool:
+        """Whether all of it was handed on to be written."""
+        return self._ended_at is not None
+
+    def _digest(self, content: memoryview) -> None:
+        self._md5.update(content)
+        skipped = min(self._before_data_set, len(content))
+        self._before_data_set -= skipped
+        self._sha256.update(content[skipped:])

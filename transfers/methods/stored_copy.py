@@ -1,0 +1,57 @@
+"""What an Orthanc holds already under the UIDs of an instance, compared with the instance itself."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from audit.content import DataSetStream, NotComparable, compare, locate_data_set
+from audit.entries import ManifestEntry
+from audit.observations import EvidenceKind
+from transfers.errors import NoDataSet, SourceFileChanged, SpoolFailed
+from transfers.sources.base import InstanceReaders
+from transfers.wire.orthanc import Orthanc
+
+_CHUNK_BYTES = 1 << 20
+
+
+def compare_with_stored(
+    orthanc: Orthanc, orthanc_id: str, entry: ManifestEntry, readers: InstanceReaders, spool_folder: Path | None
+) -> tuple[EvidenceKind, dict[str, Any]]:
+    """`identical`, `equivalent` or `conflict`, with details: never values.
+
+    Both are spooled on disk. Raises TransferError where it cannot be told.
+    """
+    with (
+        tempfile.TemporaryFile(dir=spool_folder) as stored_file,
+        tempfile.TemporaryFile(dir=spool_folder) as own_file,
+    ):
+        stored, own = cast(BinaryIO, stored_file), cast(BinaryIO, own_file)
+        try:
+            with orthanc.open_file(orthanc_id) as answer:
+                for chunk in answer.chunks():
+                    stored.write(chunk)
+            sent = _spooled(own, entry, readers)
+            found = compare(sent, locate_data_set(stored))
+        except NotComparable as error:
+            raise NoDataSet(str(error)) from error
+        except OSError as error:
+            raise SpoolFailed from error
+    if found.kind is not EvidenceKind.DIFFERENT:
+        return found.kind, {"reason": "What it held already has the same content"}
+    reason = "It held other content already under the same SOP Instance UID, and threw ours away"
+    return EvidenceKind.CONFLICT, {"reason": reason, "elements": list(found.elements)}
+
+
+def _spooled(file: BinaryIO, entry: ManifestEntry, readers: InstanceReaders) -> DataSetStream:
+    buffer = memoryview(bytearray(_CHUNK_BYTES))
+    size = 0
+    with readers.open(entry) as reader:
+        while length := reader.readinto(buffer):
+            file.write(buffer[:length])
+            size += length
+        if size != reader.size:
+            raise SourceFileChanged
+        reader.check_unchanged()
+    return DataSetStream(file, 0, size, entry.transfer_syntax_uid)

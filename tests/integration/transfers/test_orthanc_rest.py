@@ -1,4 +1,4 @@
-"""Whole transfers by POST /instances: to real Orthancs, and to a service that answers what no Orthanc can be made to."""
+"""Whole transfers by POST /instances: to real Orthancs, and to what answers as no Orthanc can be made to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from audit.observations import EvidenceKind
-from tests.commands import Outcome, send, uids_of
+from tests.commands import Outcome, destination_for, send, uids_of
 from tests.datasets import unique_uid, write_instance, write_study
 from tests.fakes.fixtures import MakeWeb
 from tests.fakes.web import Asked, Reply
@@ -68,10 +68,12 @@ def test_what_is_filtered_out_is_refused_though_the_answer_was_200(filtering_ort
 def test_what_was_there_already_is_compared_where_ours_was_thrown_away(
     orthanc: Orthanc, tmp_path: Path, noise: int, kind: str, verdict: str
 ) -> None:
-    uid, of_study = unique_uid(), {"study_instance_uid": unique_uid(), "series_instance_uid": unique_uid()}
+    uid, study, series = unique_uid(), unique_uid(), unique_uid()
     for name, pixels in (("old", 0), ("new", noise)):
         (tmp_path / name).mkdir()
-        write_instance(tmp_path / name, sop_instance_uid=uid, noise=pixels, **of_study)
+        write_instance(
+            tmp_path / name, study_instance_uid=study, series_instance_uid=series, sop_instance_uid=uid, noise=pixels
+        )
     destination = to(orthanc.url)
     send(destination, tmp_path / "old")
 
@@ -84,14 +86,7 @@ def test_what_was_there_already_is_compared_where_ours_was_thrown_away(
 def test_what_was_sent_by_c_store_before_is_the_same_content(orthanc: Orthanc, folder: Path) -> None:
     """DCMTK writes another file of it, whose digest is another one."""
     write_study(folder, 2)
-    by_c_store = Destination.objects.create(
-        name="dicom",
-        host=orthanc.host,
-        port=orthanc.port,
-        called_ae_title=orthanc.ae_title,
-        presence_settle_seconds=0.2,
-    )
-    send(by_c_store, folder)
+    send(destination_for(orthanc), folder)
 
     outcome = send(to(orthanc.url), folder, "--verify", "none")
 

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from audit.entries import ManifestEntry
 from transfers.errors import SourceFileChanged
+from transfers.methods.task import SendTask
 from transfers.sources.base import InstanceReader, InstanceReaders
 from transfers.wire.accelerator import PushedInstance
 
@@ -15,13 +15,11 @@ _READ_BYTES = 1024 * 1024
 
 
 @dataclass(slots=True)
-class PushTask:
-    """An instance to push, and how often a commit of it failed."""
+class PushTask(SendTask):
+    """An instance to push; what is lost over it is a commit."""
 
-    entry: ManifestEntry
     instance: PushedInstance | None = None
     """As it is announced; None until its MD5 is known."""
-    losses: int = 0
 
     @property
     def key(self) -> str:

@@ -25,6 +25,7 @@ from transfers.errors import (
 )
 from transfers.methods.base import Checkpoint, ReconnectPolicy
 from transfers.methods.bucket_layout import lay_out, loads_of
+from transfers.methods.http_course import LONGEST_RETRY_AFTER_SECONDS
 from transfers.methods.push_carrier import Carrier
 from transfers.methods.push_crew import side_by_side
 from transfers.methods.push_halting import Halting
@@ -260,12 +261,18 @@ def discard(terms: Terms, transaction: Transaction) -> None:
 
 
 def _is_worth_another(error: RequestError) -> bool:
-    return error.retriable and not isinstance(error, RequestInterrupted)
+    if isinstance(error, RequestInterrupted) or _asked_for_seconds(error) > LONGEST_RETRY_AFTER_SECONDS:
+        return False
+    return error.retriable
 
 
 def _wait_seconds(policy: ReconnectPolicy, failures: int, error: RequestError) -> float:
-    asked = error.retry_after_seconds if isinstance(error, ServiceBusy) else None
-    return max(policy.wait_seconds(failures), asked or 0.0)
+    return max(policy.wait_seconds(failures), _asked_for_seconds(error))
+
+
+def _asked_for_seconds(error: RequestError) -> float:
+    """How long the service asks us to wait."""
+    return error.retry_after_seconds or 0.0 if isinstance(error, ServiceBusy) else 0.0
 
 
 def _as_stop(error: TransferError) -> TransferError:

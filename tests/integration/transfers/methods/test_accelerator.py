@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import time
 import zipfile
 from contextlib import closing
@@ -19,8 +20,10 @@ from audit.observations import EvidenceKind, Observation
 from tests.datasets import data_set_bytes, write_instance, write_study
 from tests.entries import entries_of
 from tests.fakes.accelerator import Accelerator as Peer
+from tests.fakes.accelerator_errors import Refused
 from tests.fakes.accelerator_script import Step
 from tests.fakes.fixtures import MakeAccelerator, MakeWeb
+from tests.fakes.gateway import NoAnswer
 from tests.fakes.web import Asked, Reply
 from tests.fakes.web_archives import always
 from tests.integration.transfers.methods.pushing import context_of, push, push_threads
@@ -361,6 +364,30 @@ def test_an_announced_digest_is_held_against_what_is_sent(peer: Peer, six: list[
     assert held(peer, six) == 5
 
 
+def test_what_a_source_told_is_announced_as_it_told_it(peer: Peer, six: list[ManifestEntry]) -> None:
+    told = [
+        replace(
+            entry,
+            source_id="-".join([f"{number:08x}"] * 5),
+            file_md5=hashlib.md5(Path(entry.path).read_bytes(), usedforsecurity=False).hexdigest(),
+        )
+        for number, entry in enumerate(six)
+    ]
+    announced: dict[str, str] = {}
+
+    def look(step: Step, _: int) -> None:
+        if step is Step.COMMIT:
+            (transaction,) = peer.receiving._transactions.values()
+            announced.update({key: each.md5 for key, each in transaction.instances.items()})
+
+    peer.script.before = look
+
+    sent = push(told, context_of(peer))
+
+    assert announced == {entry.source_id: entry.file_md5 for entry in told}
+    assert all(sent.of(entry) == [SENT, ACKNOWLEDGED] for entry in told)
+
+
 # Stops
 
 
@@ -439,3 +466,53 @@ def test_what_an_earlier_process_left_is_discarded_first(peer: Peer, six: list[M
     assert all(sent.of(entry) == [SENT, ACKNOWLEDGED] for entry in six)
     assert peer.receiving.largest_number == 1
     assert peer.open_transactions == []
+
+
+# Everything at once
+
+ACTS = ("drop", "400", "404", "500", "503", "restart", "evict", "stop", "wait")
+
+
+def at_random(peer: Peer, stop: Event, chance: random.Random) -> None:
+    """Have something go wrong at some steps."""
+    rate = chance.choice([0.05, 0.2, 0.5])
+
+    def act(step: Step, _: int) -> None:
+        what = chance.choice(ACTS) if chance.random() < rate else ""
+        if what == "drop":
+            raise NoAnswer
+        if what.isdigit():
+            raise Refused(int(what), 1)
+        if what == "wait":
+            time.sleep(0.02)
+        elif what == "stop" and chance.random() < 0.2:
+            stop.set()
+        elif what in {"restart", "evict"} and step is not Step.STORE and peer.open_transactions:
+            peer.restart() if what == "restart" else peer.evict()
+
+    peer.script.before = act
+    if chance.random() < 0.3:
+        peer.script.lost_answers = {chance.choice(list(Step)): chance.randint(1, 2)}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_goes_wrong_what_is_said_is_true(
+    orthanc: Orthanc, accelerator: MakeAccelerator, tmp_path: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
+    size = chance.choice([500, 3000, 1_500_000])
+    entries = entries_of(write_study(tmp_path, chance.randint(1, 7), 2, size_bytes=size))
+    peer, stop = accelerator(orthanc), Event()
+    at_random(peer, stop, chance)
+    policy = ReconnectPolicy(first_wait_seconds=0.005, maximum_wait_seconds=0.02)
+    options = {"compression": chance.choice(["none", "gzip"])}
+
+    sent = push(entries, context_of(peer, policy=policy, stop=stop, options=options))
+
+    there = orthanc.instances()
+    for entry in entries:
+        seen = [each for each in sent.observations if each.sop_instance_uid == entry.sop_instance_uid]
+        (last,) = [each for each in seen if each.kind is not SENT and not each.detail.get("will_be_sent_again")]
+        assert last is seen[-1]
+        assert last.kind is not ACKNOWLEDGED or entry.sop_instance_uid in there
+        assert last.kind is not NOT_SENT or entry.sop_instance_uid not in there

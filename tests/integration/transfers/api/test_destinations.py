@@ -34,7 +34,7 @@ def test_a_destination_is_shown_without_its_secrets(api: APIClient, destination:
         "calling_ae_title": "TALLYMAN",
         "tls": True,
         "verify": "presence",
-        "methods": ["c-store", "c-store-commitment"],
+        "methods": ["c-store", "c-store-commitment", "orthanc-modality-store"],
         "address": "127.0.0.1:104 ARCHIVE",
         "service_url": "",
         "username": "",
@@ -73,7 +73,7 @@ def test_a_service_over_http_is_shown_without_its_password(api: APIClient, desti
         "calling_ae_title": "",
         "verify": "content:15%",
         "reverify_after_days": [1, 7],
-        "methods": [],
+        "methods": ["orthanc-rest", "orthanc-peer-store", "orthanc-transfers", "accelerator"],
         "can_roll_back": True,
     }
     assert shown | expected == shown
@@ -147,7 +147,7 @@ def test_a_destination_that_does_not_answer_is_no_error_of_ours(api: APIClient, 
 def test_each_method_says_what_it_takes_and_what_it_proves_at_best(api: APIClient) -> None:
     page: dict[str, Any] = api.get("/api/v1/methods/").json()
 
-    c_store, with_commitment = page["results"]
+    c_store, with_commitment = page["results"][:2]
     assert [each["key"] for each in page["results"]] == list(METHODS)
     assert c_store | {"kinds": ["dicom"], "destination_may_trust_stable_study": False} == c_store
     assert (c_store["asks_commitment"], with_commitment["asks_commitment"]) == (False, True)
@@ -168,6 +168,8 @@ def test_each_method_says_what_it_takes_and_what_it_proves_at_best(api: APIClien
         ("content", True): ("committed", "identical"),
     }
     assert best_of(with_commitment)["none", False] == ("committed", "committed")
+    (accelerator,) = (each for each in page["results"] if each["key"] == "accelerator")
+    assert accelerator["destination_may_trust_stable_study"] is True
 
 
 def best_of(method: dict[str, Any]) -> dict[tuple[str, bool], tuple[str, str | None]]:

@@ -26,6 +26,7 @@ TransferError
 │   ├── RetrievalFailedForNow
 │   └── RetrievalRefused        RetrievalEndless     InstanceNotFound     InstanceTooLarge     NoDataSet
 ├── SpoolFailed
+├── BodyTooLarge
 ├── AliasUnknown                AliasAmbiguous       AliasLeadsElsewhere  AcceleratorMissing
 ├── JobFailed                   JobCancelled         JobIncomplete        JobForgotten
 └── TransferStopped
@@ -437,6 +438,12 @@ class JobForgotten(TransferError):
 
     code = "job_forgotten"
     retriable = True
+
+
+class BodyTooLarge(TransferError):
+    """The body of the request would be too large. Send it in chunks, or limit what goes into a request."""
+
+    code = "body_too_large"
 
 
 class TransferStopped(TransferError):

@@ -13,10 +13,12 @@ from transfers.methods.orthanc_peer_store import OrthancPeerStore
 from transfers.methods.orthanc_rest import OrthancRest
 from transfers.methods.orthanc_stow import OrthancStow
 from transfers.methods.orthanc_transfers import OrthancTransfers
+from transfers.methods.stow_rs import StowRs
 
 METHODS: Mapping[str, Method] = {
     CStore.key: CStore(),
     CStoreCommitment.key: CStoreCommitment(),
+    StowRs.key: StowRs(),
     OrthancRest.key: OrthancRest(),
     OrthancModalityStore.key: OrthancModalityStore(),
     OrthancPeerStore.key: OrthancPeerStore(),

@@ -35,10 +35,12 @@ class InstanceBroke(Exception):
     What of the request was written cannot have been understood as the whole of that instance.
     """
 
-    def __init__(self, task: SendTask, error: SourceError) -> None:
+    def __init__(self, task: SendTask, error: SourceError, before: Sequence[SendTask] = ()) -> None:
         super().__init__(str(error))
         self.task = task
         self.error = error
+        self.before = before
+        """Those of the same request that had been written by then."""
 
 
 class Carrier(Protocol):
@@ -120,11 +122,10 @@ class HttpSender(SenderThread):
         journal.not_sent(broke.task, broke.error)
         detail = {"request": number, "code": broke.error.code, "reason": str(broke.error)}
         journal.occurred("request_broken_off", detail)
-        others = [task for task in portion if task is not broke.task]
-        for task in others:
+        for task in broke.before:
             task.losses = max(task.losses, 1)
             journal.no_answer(task, broke.error, will_be_sent_again=True)
-        if others:
+        if others := [task for task in portion if task is not broke.task]:
             self._shop.queue.put_last(others)
 
     def _not_begun(self, portion: Sequence[SendTask], error: SourceError) -> None:

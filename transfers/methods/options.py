@@ -8,9 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, fields
+from enum import StrEnum
 from typing import Any
 
 LONGEST = 255
+
+
+class Takes(StrEnum):
+    """What the value of an option is."""
+
+    WHOLE_NUMBER = "whole-number"
+    YES_OR_NO = "yes-or-no"
+    CHOICE = "choice"
+    TEXT = "text"
+
+
 _YES_OR_NO = {"yes": True, "true": True, "no": False, "false": False}
 
 
@@ -40,6 +52,15 @@ def parse_options(options: type[Any], pairs: Iterable[str]) -> dict[str, Any]:
     return values
 
 
+def what_it_is(field: Field[Any]) -> Takes:
+    """What a field of Options takes, as its default tells."""
+    if isinstance(field.default, bool):
+        return Takes.YES_OR_NO
+    if isinstance(field.default, int):
+        return Takes.WHOLE_NUMBER
+    return Takes.CHOICE if field.metadata.get("choices") else Takes.TEXT
+
+
 def _value(field: Field[Any], text: str) -> Any:
     value = _PARSERS[type(field.default)](field.metadata, text)
     if value is None:
@@ -66,13 +87,16 @@ _PARSERS: Mapping[type, Callable[[Mapping[str, Any], str], Any]] = {int: _whole_
 
 
 def _what_it_takes(field: Field[Any]) -> str:
-    if isinstance(field.default, bool):
-        return "yes or no"
-    if isinstance(field.default, int):
-        return f"a whole number from {field.metadata['minimum']} to {field.metadata['maximum']}"
-    if choices := field.metadata.get("choices"):
-        return f"one of {', '.join(choices)}"
-    return f"a text of up to {field.metadata.get('longest', LONGEST)} characters"
+    known = field.metadata
+    match what_it_is(field):
+        case Takes.YES_OR_NO:
+            return "yes or no"
+        case Takes.WHOLE_NUMBER:
+            return f"a whole number from {known['minimum']} to {known['maximum']}"
+        case Takes.CHOICE:
+            return f"one of {', '.join(known['choices'])}"
+        case Takes.TEXT:
+            return f"a text of up to {known.get('longest', LONGEST)} characters"
 
 
 def _text_of(value: Any) -> str:

@@ -1,0 +1,123 @@
+"""STOW-RS by us, streamed from the files (PS3.18 10.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import Event
+
+from audit.entries import ManifestEntry
+from audit.observations import Observation, Occurrence
+from transfers.errors import BodyTooLarge, MalformedAnswer, RequestRefused, ResourceNotFound
+from transfers.methods.base import Preflight, SendContext
+from transfers.methods.http_course import HttpCourse
+from transfers.methods.http_sender import HttpSender, HttpShop
+from transfers.methods.journal import Journal
+from transfers.methods.portions import PortionLimits, PortionQueue
+from transfers.methods.sending import Sending
+from transfers.methods.stow_request import StowRequest, size_of_file
+from transfers.wire.dicomweb import DicomWeb
+from transfers.wire.http import HttpSession
+from transfers.wire.multipart_body import MultipartBody
+
+CHUNKED, BUFFERED = "chunked", "buffered"
+LARGEST_BUFFERED_BYTES = 2**31 - 1
+"""What a service holds of one body at most, where it takes it as a whole: its length is kept in 32 bits."""
+_CHUNKED_INSTANCES = 64
+_CHUNKED_MEGABYTES = 64
+_MEGABYTE = 1_000_000
+_NOT_OFFERED = (RequestRefused, ResourceNotFound, MalformedAnswer)
+"""Of a search: whoever only stores need not offer it."""
+
+
+class StowRs:
+    """A number of instances a request, several requests side by side."""
+
+    key = "stow-rs"
+    label = "STOW-RS"
+    kinds: tuple[str, ...] = ("dicomweb",)
+    sources: tuple[str, ...] = ("files", "orthanc")
+    sender_can_trust = "An answer 200, for the instances that its ReferencedSOPSequence names."
+    destination_may_trust_stable_study = False
+    asks_commitment = False
+    keeps_bytes = True
+
+    @dataclass(frozen=True, slots=True)
+    class Options:
+        """What may be said for one transfer."""
+
+        body: str = field(
+            default=CHUNKED,
+            metadata={
+                "help": "chunked: stored as it arrives, of any size; buffered: one request of known length, which "
+                "is taken apart only once it is whole",
+                "choices": (CHUNKED, BUFFERED),
+            },
+        )
+        instances: int = field(
+            default=0, metadata={"help": "how many instances a request at most", "minimum": 1, "maximum": 100_000}
+        )
+        megabytes: int = field(
+            default=0, metadata={"help": "how many megabytes a request at most", "minimum": 1, "maximum": 1_000_000}
+        )
+        requests: int = field(
+            default=0,
+            metadata={
+                "help": "how many requests side by side, in place of the destination's",
+                "minimum": 1,
+                "maximum": 32,
+            },
+        )
+
+        @property
+        def limits(self) -> PortionLimits:
+            """A buffered body is one request unless told otherwise; one in chunks has moderate ones."""
+            is_chunked = self.body == CHUNKED
+            instances = self.instances or (_CHUNKED_INSTANCES if is_chunked else 2**31)
+            megabytes = self.megabytes or (_CHUNKED_MEGABYTES if is_chunked else 0)
+            return PortionLimits(instances, megabytes * _MEGABYTE or None)
+
+    def preflight(self, entries: Sequence[ManifestEntry], context: SendContext) -> Preflight:
+        """Refuse what is too large for one body, and see that the service lets us in.
+
+        Raises BodyTooLarge, RequestError.
+        """
+        options = self.Options(**context.options)
+        if options.body == BUFFERED:
+            _check_sizes(entries, options.limits)
+        with HttpSession(context.dicomweb_endpoint, context.stop) as session:
+            offers_search = True
+            try:
+                DicomWeb(session).search_studies(entries[0].study_instance_uid)
+            except _NOT_OFFERED:
+                offers_search = False
+        detail = {"offers_search": offers_search}
+        return Preflight(occurrences=(Occurrence("preflight_request", datetime.now(UTC), detail),))
+
+    def send(
+        self, entries: Sequence[ManifestEntry], context: SendContext
+    ) -> Generator[Observation | Occurrence | None, None, None]:
+        """As Method promises. Closing the generator ends the requests and the threads."""
+        if not entries:
+            return
+        options = self.Options(**context.options)
+        cut, journal = Event(), Journal()
+        course, queue = HttpCourse(context.reconnect), PortionQueue(entries, options.limits)
+        sending = Sending(course, queue, journal, context.stop)
+        count = min(options.requests or context.dicomweb_endpoint.connections, len(entries))
+        with HttpSession(context.dicomweb_endpoint, cut) as session:
+            request = StowRequest(session, journal, is_buffered=options.body == BUFFERED)
+            shop = HttpShop(request, queue, course, journal, context.reconnect, context.source, cut)
+            yield from sending.observations([HttpSender(shop, sending.one_ended) for _ in range(count)])
+
+
+def _check_sizes(entries: Sequence[ManifestEntry], limits: PortionLimits) -> None:
+    queue, body = PortionQueue(entries, limits), MultipartBody()
+    while portion := queue.take():
+        size = body.length([size_of_file(task.entry) for task in portion])
+        if size > LARGEST_BUFFERED_BYTES:
+            raise BodyTooLarge(
+                f"One request would have {size:,} bytes, and a body of known length cannot pass 2 GB. "
+                "Send it in chunks (body=chunked), or limit the megabytes a request."
+            )

@@ -1,0 +1,115 @@
+"""What a STOW-RS service answers: which instances it stored, which not, and why (PS3.18 10.5.3, Table I.1-1). Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from transfers.errors import MalformedAnswer
+from transfers.wire.foreign_text import uid_text
+
+XML_TYPES = frozenset({"application/dicom+xml", "application/xml", "text/xml"})
+_REFERENCED_SOP_SEQUENCE = "00081199"
+_FAILED_SOP_SEQUENCE = "00081198"
+_OTHER_FAILURES_SEQUENCE = "0008119A"
+_REFERENCED_SOP_INSTANCE_UID = "00081155"
+_WARNING_REASON = "00081196"
+_FAILURE_REASON = "00081197"
+_LARGEST_REASON = 0xFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class StowAnswer:
+    """What was said of the instances of one request; a UID may be in both lists."""
+
+    stored: Mapping[str, int | None] = field(default_factory=dict)
+    """SOP Instance UID → warning reason, if any."""
+    failed: Mapping[str, int | None] = field(default_factory=dict)
+    """SOP Instance UID → failure reason, if any was given."""
+    other_failures: int = 0
+    """How many parts could not be understood, and are named by no UID."""
+
+
+def read_stow_answer(content: bytes, media_type: str) -> StowAnswer:
+    """Read the body of an answer; an empty one says nothing of anything. Raises MalformedAnswer."""
+    if not content.strip():
+        return StowAnswer()
+    try:
+        items = _xml_items(content) if _is_xml(content, media_type) else _json_items(content)
+        return StowAnswer(
+            stored=dict(_reasons(items.get(_REFERENCED_SOP_SEQUENCE, []), _WARNING_REASON)),
+            failed=dict(_reasons(items.get(_FAILED_SOP_SEQUENCE, []), _FAILURE_REASON)),
+            other_failures=len(items.get(_OTHER_FAILURES_SEQUENCE, [])),
+        )
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError, ParseError, DefusedXmlException) as error:
+        raise MalformedAnswer("What the service says of the instances that it was sent cannot be read.") from error
+
+
+_Item = Mapping[str, str]
+"""Tag → first value of an element, as text."""
+
+
+def _is_xml(content: bytes, media_type: str) -> bool:
+    return media_type in XML_TYPES or content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+
+
+def _reasons(items: list[_Item], tag: str) -> Iterator[tuple[str, int | None]]:
+    for item in items:
+        uid = uid_text(item.get(_REFERENCED_SOP_INSTANCE_UID, "").encode())
+        if uid:
+            yield uid, _reason(item.get(tag, ""))
+
+
+def _reason(text: str) -> int | None:
+    """VR US. Raises ValueError for anything else."""
+    if not text:
+        return None
+    reason = int(float(text)) if "." in text else int(text)
+    if not 0 <= reason <= _LARGEST_REASON:
+        raise ValueError("a reason beyond VR US")
+    return reason
+
+
+def _json_items(content: bytes) -> dict[str, list[_Item]]:
+    """The DICOM JSON Model (PS3.18 F); some services put their one data set into a list."""
+    said = json.loads(content)
+    if isinstance(said, list):
+        (said,) = said
+    sequences = (_REFERENCED_SOP_SEQUENCE, _FAILED_SOP_SEQUENCE, _OTHER_FAILURES_SEQUENCE)
+    return {
+        tag: [{name: _first(element) for name, element in item.items()} for item in said[tag].get("Value") or []]
+        for tag in sequences
+        if tag in said
+    }
+
+
+def _first(element: Mapping[str, Any]) -> str:
+    values = element.get("Value") or []
+    return str(values[0]) if values and not isinstance(values[0], dict) else ""
+
+
+def _xml_items(content: bytes) -> dict[str, list[_Item]]:
+    """The Native DICOM Model (PS3.19 A.1)."""
+    root = fromstring(content, forbid_dtd=True)
+    return {
+        element.get("tag", "").upper(): [_xml_item(item) for item in _children(element, "Item")]
+        for element in _children(root, "DicomAttribute")
+    }
+
+
+def _xml_item(item: Element) -> _Item:
+    return {
+        element.get("tag", "").upper(): next((value.text or "" for value in _children(element, "Value")), "").strip()
+        for element in _children(item, "DicomAttribute")
+    }
+
+
+def _children(element: Element, name: str) -> list[Element]:
+    """By their name in whatever namespace."""
+    return [child for child in element if child.tag.rpartition("}")[2] == name]

@@ -276,6 +276,7 @@ SPECTACULAR_SETTINGS = {
         "DestinationKind": "transfers.api.words.DESTINATION_KINDS",
         "VerificationLevel": "transfers.api.words.LEVELS",
         "MethodKey": "transfers.api.words.METHOD_KEYS",
+        "OptionValue": "transfers.api.words.OPTION_VALUES",
     },
     "SERVE_PERMISSIONS": ["transfers.permissions.MayLookOrOperate"],
 }

@@ -17,6 +17,7 @@ from transfers.import_roots import PathNotAllowed, confined
 from transfers.methods import METHODS
 from transfers.methods.options import WrongOption, check_options
 from transfers.models import Destination, Upload
+from transfers.option_fields import option_field
 from transfers.submissions import Submission
 from transfers.submitted_files import File
 from transfers.verification import ALL, Level, Verification
@@ -102,7 +103,7 @@ class SubmissionForm(forms.Form):
         self.fields["method"].choices = [("", ""), *((key, method.label) for key, method in METHODS.items())]  # type: ignore[attr-defined]
         for key, method in METHODS.items():
             for option in fields(method.Options):
-                self.fields[_name_of(key, option.name)] = _option_field(option, method.label)
+                self.fields[_name_of(key, option.name)] = option_field(option, method.label)
 
     def option_fields(self) -> list[forms.BoundField]:
         """Of all methods."""
@@ -174,7 +175,7 @@ class SubmissionForm(forms.Form):
             return str(level)
         return str(Verification(Level(level), percent)) if level == Level.CONTENT else str(level)
 
-    def _options(self) -> dict[str, int]:
+    def _options(self) -> dict[str, Any]:
         if self.cleaned_data.get("sample_percent") is not None and self.cleaned_data.get("verify") != Level.CONTENT:
             self.add_error(
                 "sample_percent", "A sample is one of the content: choose to compare it, or leave this empty."
@@ -187,7 +188,7 @@ class SubmissionForm(forms.Form):
             return {}
         return self._options_of(plan) if plan.method else {}
 
-    def _options_of(self, plan: Plan) -> dict[str, int]:
+    def _options_of(self, plan: Plan) -> dict[str, Any]:
         key, method = plan.method, METHODS[plan.method]
         names = {option.name: self.cleaned_data.get(_name_of(key, option.name)) for option in fields(method.Options)}
         try:
@@ -199,17 +200,6 @@ class SubmissionForm(forms.Form):
 
 def _name_of(method: str, option: str) -> str:
     return f"{method}.{option}"
-
-
-def _option_field(option: Any, method: str) -> forms.IntegerField:
-    known = option.metadata
-    return forms.IntegerField(
-        required=False,
-        min_value=known["minimum"],
-        max_value=known["maximum"],
-        label=f"{method}: {option.name.replace('_', ' ')}",
-        help_text=f"{known['help'][:1].upper()}{known['help'][1:]} ({known['minimum']} to {known['maximum']}).",
-    )
 
 
 def _uploads_of(user: User, ids: Sequence[UUID]) -> list[Upload]:

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from transfers.api import words
-from transfers.api.fields import WayToVerify
+from transfers.api.fields import OptionValues, WayToVerify
 from transfers.api.transfer_documents import TransferDocument
 from transfers.models import Batch, SkippedFile
 
@@ -62,7 +62,7 @@ class BatchDocument(serializers.ModelSerializer[Batch]):
     commitment = serializers.BooleanField(source="asks_commitment", help_text="Whether it is asked to commit.")
     rollback = serializers.BooleanField(source="rolls_back", help_text="All or nothing.")
     send = serializers.SerializerMethodField(help_text="False: the destination is only asked.")
-    options = serializers.DictField(child=serializers.IntegerField())
+    options = OptionValues()
     start = serializers.BooleanField(source="starts", help_text="False: it stops as a draft.")
     files_read = serializers.IntegerField(help_text="How many files of the input were read so far.")
     files_uploaded = serializers.SerializerMethodField(help_text="0 where a path is given.")

@@ -11,7 +11,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from transfers.api import words
-from transfers.api.fields import Text, WayToVerify, YesOrNo
+from transfers.api.fields import OPTIONS_SCHEMA, Text, WayToVerify, YesOrNo
 from transfers.api.requests import StrictRequest
 from transfers.feasibility import NotFeasible, Plan, plan_of
 from transfers.methods import METHODS
@@ -34,7 +34,7 @@ FIELD_OF_WISH: Mapping[str, str] = {
 """How the request calls what `transfers.feasibility` judges, where it has other words for it."""
 
 
-@extend_schema_field({"type": "object", "additionalProperties": {"type": "integer"}})
+@extend_schema_field(OPTIONS_SCHEMA)
 class Options(serializers.JSONField):
     """Of a method; a form gives them as JSON."""
 
@@ -173,7 +173,7 @@ def _submission(asked: Mapping[str, Any]) -> Submission:
     )
 
 
-def _checked(options: Mapping[str, Any], plan: Plan) -> dict[str, int]:
+def _checked(options: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
     if not plan.method and options:
         raise serializers.ValidationError({"options": ["Nothing is sent, so there is no method that has options."]})
     try:

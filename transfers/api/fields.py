@@ -13,6 +13,12 @@ from rest_framework import serializers
 
 from transfers.verification import PATTERN, Verification
 
+OPTIONS_SCHEMA = {
+    "type": "object",
+    "additionalProperties": {"oneOf": [{"type": "integer"}, {"type": "boolean"}, {"type": "string"}]},
+}
+"""Of a method's options: each takes one of the three, as `methods/` says."""
+
 
 def _is_form(field: serializers.Field[Any, Any, Any, Any]) -> bool:
     return isinstance(getattr(field.root, "initial_data", None), QueryDict)
@@ -55,3 +61,8 @@ class YesOrNo(serializers.BooleanField):
         if not _is_form(self) and not isinstance(data, bool):
             self.fail("invalid", input=data)
         return super().to_internal_value(data)  # or None, where that is allowed
+
+
+@extend_schema_field(OPTIONS_SCHEMA)
+class OptionValues(serializers.DictField):
+    """Options of a method as they were asked for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import Field, fields
 from itertools import product
 from typing import Any
 
@@ -18,6 +18,7 @@ from transfers.api.views import Guarded
 from transfers.ceilings import ceiling
 from transfers.methods import METHODS
 from transfers.methods.base import Method
+from transfers.methods.options import LONGEST, Takes, what_it_is
 
 
 class OptionDocument(serializers.Serializer[Any]):
@@ -25,8 +26,11 @@ class OptionDocument(serializers.Serializer[Any]):
 
     name = serializers.CharField()
     help = serializers.CharField()
+    takes = serializers.ChoiceField(words.OPTION_VALUES)
     minimum = serializers.IntegerField(allow_null=True, help_text="Of a whole number.")
     maximum = serializers.IntegerField(allow_null=True, help_text="Of a whole number.")
+    choices = serializers.ListField(child=serializers.CharField(), allow_null=True, help_text="Of a choice.")
+    longest = serializers.IntegerField(allow_null=True, help_text="Of a text: how many characters.")
 
 
 class BestDocument(serializers.Serializer[Any]):
@@ -78,18 +82,23 @@ def _document(method: Method) -> dict[str, Any]:
         "label": method.label,
         "kinds": list(method.kinds),
         "asks_commitment": method.asks_commitment,
-        "options": [
-            {
-                "name": option.name,
-                "help": option.metadata["help"],
-                "minimum": option.metadata.get("minimum"),
-                "maximum": option.metadata.get("maximum"),
-            }
-            for option in fields(method.Options)
-        ],
+        "options": [_option(option) for option in fields(method.Options)],
         "sender_can_trust": method.sender_can_trust,
         "destination_may_trust_stable_study": method.destination_may_trust_stable_study,
         "best": list(_best(method)),
+    }
+
+
+def _option(option: Field[Any]) -> dict[str, Any]:
+    takes = what_it_is(option)
+    return {
+        "name": option.name,
+        "help": option.metadata["help"],
+        "takes": takes.value,
+        "minimum": option.metadata.get("minimum"),
+        "maximum": option.metadata.get("maximum"),
+        "choices": option.metadata.get("choices"),
+        "longest": option.metadata.get("longest", LONGEST) if takes is Takes.TEXT else None,
     }
 
 

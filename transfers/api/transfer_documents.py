@@ -12,7 +12,7 @@ from rest_framework.reverse import reverse
 from audit.judgements import InstanceVerdict
 from audit.live import LiveAudit
 from transfers.api import words
-from transfers.api.fields import WayToVerify
+from transfers.api.fields import OptionValues, WayToVerify
 from transfers.api.proof_documents import CommitmentRequestDocument, EarlierAuditDocument
 from transfers.models import Transfer
 from transfers.reports import may_trust_stable_study
@@ -33,7 +33,7 @@ class TransferDocument(serializers.ModelSerializer[Transfer]):
     destination = serializers.CharField(source="destination.name")
     purpose = serializers.ChoiceField(words.PURPOSES, help_text="What its next run, or the one under way, is for.")
     verify = WayToVerify()
-    options = serializers.DictField(child=serializers.IntegerField())
+    options = OptionValues()
     batch = serializers.UUIDField(
         source="batch.public_id", default=None, allow_null=True, help_text="Null for what the command line made."
     )

@@ -8,6 +8,7 @@ from audit.entries import SkippedKind
 from audit.judgements import PROOFS, Ground, InstanceVerdict, StudyVerdict, WasThereBefore
 from audit.observations import EvidenceKind
 from transfers.methods import METHODS
+from transfers.methods.options import Takes
 from transfers.models import kind_choices
 from transfers.states import BatchState, Purpose, State
 from transfers.verification import Level
@@ -31,3 +32,5 @@ DESTINATION_KINDS = [key for key, _ in kind_choices()]
 LEVELS = _values(Level)
 """Of verification; a sample of the content is spelled besides."""
 METHOD_KEYS = list(METHODS)
+OPTION_VALUES = _values(Takes)
+"""What an option of a method may be."""

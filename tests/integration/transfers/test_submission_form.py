@@ -87,7 +87,6 @@ def test_what_only_asks_starts_at_once(said: dict[str, Any], service: Destinatio
         ({"is_inquiry": "on", "method": "c-store"}, "method"),
         ({"is_inquiry": "on", "send_what_can": "on"}, "send_what_can"),
         ({"is_inquiry": "on", "verify": "none"}, "verify"),
-        ({"destination": "rest"}, "destination"),
         ({"destination": "rest", "method": "c-store"}, "method"),
         ({"destination": "rest", "is_inquiry": "on", "asks_commitment": "on"}, "asks_commitment"),
     ],

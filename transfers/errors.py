@@ -15,7 +15,8 @@ TransferError
 ├── RequestError
 │   ├── ServiceUnreachable      ServiceAddressUnknown   RequestTlsFailed
 │   ├── RequestTimedOut         AnswerCut               RequestInterrupted
-│   ├── CredentialsRefused      ResourceNotFound        RequestRefused      RedirectRefused
+│   ├── CredentialsRefused      AccessTokenRefused
+│   ├── ResourceNotFound        RequestRefused          RedirectRefused
 │   ├── ServiceFailed           ServiceBusy
 │   └── NotTheService           MalformedAnswer         AnswerTooLarge
 ├── CommitmentRefused           CommitmentRefusedForNow
@@ -332,6 +333,13 @@ class CredentialsRefused(RequestError):
 
     code = "credentials_refused"
     retriable = False
+
+
+class AccessTokenRefused(CredentialsRefused):
+    """The service refuses our access token, and another one is fetched. If that is refused too, check its scope."""
+
+    code = "access_token_refused"
+    retriable = True
 
 
 class ResourceNotFound(RequestError):

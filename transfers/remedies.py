@@ -78,6 +78,7 @@ _BY_CODE: Mapping[str, str] = {
     "answer_cut": "The connection broke. Check the network and that the service still runs; then try again.",
     "request_interrupted": "It was stopped on this side. Resume the transfer, or verify again.",
     "credentials_refused": "Check user name and password of the destination, and what this user may do there.",
+    "access_token_refused": "Another token was fetched. If that is refused too, check the client's scope.",
     "resource_not_found": "Check the path in the URL, and that this service (a plug-in, perhaps) is enabled there.",
     "request_refused": "The service refuses the request. Its log may say why.",
     "redirect_refused": "Set the URL of the destination to where the service really is.",

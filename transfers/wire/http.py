@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
+from dataclasses import replace
 from http import HTTPStatus
 from threading import Event
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, quote_plus, urlencode, urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.auth import HTTPBasicAuth
+from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3.exceptions import HTTPError
 
-from transfers.endpoints import HttpEndpoint, TlsSettings
+from transfers.endpoints import ClientCredentials, HttpEndpoint, TlsSettings
 from transfers.errors import (
+    AccessTokenRefused,
     AnswerCut,
     AnswerTooLarge,
+    CredentialsRefused,
     MalformedAnswer,
     NotTheService,
     RequestError,
@@ -34,6 +37,7 @@ from transfers.errors import (
     RequestTlsFailed,
     TlsFailed,
 )
+from transfers.wire.access_tokens import AccessTokens
 from transfers.wire.foreign_text import clean_text
 from transfers.wire.http_faults import fault_of_reading, fault_of_request, fault_of_status
 from transfers.wire.http_watch import Exchange, Watch, carrying, watched_pools
@@ -44,6 +48,8 @@ Body = bytes | Iterable[bytes]
 
 JSON_TYPES = frozenset({"application/json", "application/dicom+json", "text/json"})
 LARGEST_JSON_BYTES = 64 * 1024 * 1024
+_LARGEST_TOKEN_BYTES = 65_536
+_BEARER = "Bearer "
 CHUNK_BYTES = 256 * 1024
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -51,6 +57,8 @@ _MOST_REDIRECTS = 5
 _PATIENCE = 10
 """How many times the time to answer an answer may take in all."""
 _PAGES_FOR_PEOPLE = frozenset({"text/html", "application/xhtml+xml"})
+_OF_FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
+"""Headers that follow from the request itself, whatever the settings of a destination say."""
 
 
 class HttpAnswer:
@@ -142,8 +150,10 @@ class HttpSession:
         self._watch = Watch(self._stop)
         self._session = requests.Session()
         self._session.trust_env = False
-        if endpoint.username:
-            self._session.auth = HTTPBasicAuth(endpoint.username.encode(), endpoint.password.encode())
+        self._tokens = AccessTokens(endpoint.oauth2, endpoint.tls, self._fetch_token) if endpoint.oauth2 else None
+        self._session.auth = _authentication(endpoint, self._tokens)
+        own = {name: value for name, value in endpoint.headers.items() if name.lower() not in _OF_FRAMING}
+        self._session.headers.update(own)
         # Compressing costs an archive more than sending does, and what is compressed has no size that can be bounded.
         self._session.headers["Accept-Encoding"] = "identity"
         self._session.headers["User-Agent"] = "Tallyman"
@@ -178,16 +188,25 @@ class HttpSession:
 
         `path` follows the endpoint's URL, percent-encoded. An answer with a status other than 2xx is an error unless
         the status is in `accepted`. `seconds` bounds the whole exchange (ten times the time to answer, unless told
-        otherwise). What `is_repeatable`, as reading always is, is sent again over a new connection where a kept one
-        turns out to have been closed.
+        otherwise), or what follows the last piece of a body that is streamed. What `is_repeatable`, as reading always
+        is, is sent again over a new connection where a kept one turns out to have been closed. Where an access token
+        is refused, another one is fetched, and the request made again, once; one whose body was streamed is left to
+        whoever streamed it (AccessTokenRefused).
 
-        Raises RequestError.
+        Raises RequestError, and what the body raises.
         """
         exchange = self._watch.begin(seconds or _PATIENCE * self.endpoint.timeouts.dimse_seconds)
         response: requests.Response | None = None
         try:
-            prepared = self._prepared(method, path, parameters, headers, body)
-            response = self._answered(prepared, exchange, is_repeatable=is_repeatable or method in _SAFE_METHODS)
+            is_repeatable = is_repeatable or method in _SAFE_METHODS
+            prepared = self._prepared(method, path, parameters, headers, _watched(body, exchange))
+            response = self._answered(prepared, exchange, is_repeatable=is_repeatable)
+            if self._token_is_refused(prepared, response):
+                response.close()
+                if not isinstance(body, bytes | None):
+                    raise _token_refused()
+                prepared = self._prepared(method, path, parameters, headers, _watched(body, exchange))
+                response = self._answered(prepared, exchange, is_repeatable=is_repeatable)
             if response.status_code not in accepted:
                 _check_status(response)
             yield HttpAnswer(response, exchange)
@@ -207,6 +226,43 @@ class HttpSession:
         body = json.dumps(value).encode()
         with self.open("POST", path, headers=headers, body=body, is_repeatable=is_repeatable) as answer:
             return answer.json()
+
+    def _token_is_refused(self, prepared: requests.PreparedRequest, response: requests.Response) -> bool:
+        """Whether another token may be what is wanted; this one is not used again."""
+        if self._tokens is None or response.status_code != HTTPStatus.UNAUTHORIZED:
+            return False
+        self._tokens.forget(str(prepared.headers["Authorization"]).removeprefix(_BEARER))
+        return True
+
+    def _fetch_token(self, credentials: ClientCredentials) -> Mapping[str, Any]:
+        """As AccessTokens wants it: under the TLS settings and time-outs of the service that it is for."""
+        form = {"grant_type": "client_credentials"} | ({"scope": credentials.scope} if credentials.scope else {})
+        of_client = {"client_id": credentials.client_id, "client_secret": credentials.client_secret}
+        try:
+            try:
+                return self._ask_for_token(credentials, form, is_basic=True)
+            except (RequestRefused, CredentialsRefused):
+                # RFC 6749 2.3.1 has every service take the former; not every service does.
+                return self._ask_for_token(credentials, form | of_client, is_basic=False)
+        except RequestError as error:
+            error.args = (f"There is no access token: {error}",)
+            raise
+
+    def _ask_for_token(
+        self, credentials: ClientCredentials, form: Mapping[str, str], *, is_basic: bool
+    ) -> Mapping[str, Any]:
+        endpoint = HttpEndpoint(credentials.token_url, tls=self.endpoint.tls, timeouts=self.endpoint.timeouts)
+        if is_basic:
+            username, password = quote_plus(credentials.client_id), quote_plus(credentials.client_secret)
+            endpoint = replace(endpoint, username=username, password=password)
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+        path = "/" if credentials.token_url.endswith("/") else ""
+        with (
+            HttpSession(endpoint, self._stop) as session,
+            session.open("POST", path, headers=headers, body=urlencode(form).encode(), is_repeatable=True) as answer,
+        ):
+            said = answer.json(_LARGEST_TOKEN_BYTES)
+        return said if isinstance(said, dict) else {}
 
     def _prepared(
         self,
@@ -262,6 +318,63 @@ class HttpSession:
                 )
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             raise _ended(exchange) or fault_of_request(error, self.endpoint) from error
+
+
+class _BearerAuth(AuthBase):
+    """A token that is the same for ever, or the one that is good now (RFC 6750 2.1)."""
+
+    def __init__(self, token: Callable[[], str]) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"{_BEARER}{self._token()}"
+        return request
+
+
+def _authentication(endpoint: HttpEndpoint, tokens: AccessTokens | None) -> AuthBase | None:
+    if tokens is not None:
+        return _BearerAuth(tokens.get)
+    if endpoint.bearer_token:
+        return _BearerAuth(lambda: endpoint.bearer_token)
+    if endpoint.username:
+        return HTTPBasicAuth(endpoint.username.encode(), endpoint.password.encode())
+    return None
+
+
+def _token_refused() -> AccessTokenRefused:
+    error = AccessTokenRefused()
+    error.status_code = HTTPStatus.UNAUTHORIZED
+    return error
+
+
+class _StreamedBody:
+    """A body that takes as long as it needs while its pieces are taken; one that has a length keeps it."""
+
+    def __init__(self, body: Iterable[bytes], exchange: Exchange) -> None:
+        self._body = body
+        self._exchange = exchange
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._body:
+            self._exchange.renew()
+            yield chunk
+
+
+class _SizedBody(_StreamedBody):
+    def __init__(self, body: Iterable[bytes], exchange: Exchange, size_bytes: int) -> None:
+        super().__init__(body, exchange)
+        self._size_bytes = size_bytes
+
+    def __len__(self) -> int:
+        return self._size_bytes
+
+
+def _watched(body: Body | None, exchange: Exchange) -> Body | None:
+    if body is None or isinstance(body, bytes):
+        return body
+    if isinstance(body, Sized):
+        return _SizedBody(body, exchange, len(body))
+    return _StreamedBody(body, exchange)
 
 
 class _Adapter(HTTPAdapter):

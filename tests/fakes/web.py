@@ -25,6 +25,8 @@ class Asked:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    is_whole: bool = True
+    """Whether the body came to its end; what was broken off is not answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +125,37 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reply(self) -> None:
         split = urlsplit(self.path)
-        length = int(self.headers.get("Content-Length") or 0)
+        body, is_whole = self._body()
         asked = Asked(
             self.command,
             unquote(split.path),
             dict(parse_qsl(split.query)),
             dict(self.headers.items()),
-            self.rfile.read(length),
+            body,
+            is_whole,
         )
         web = self.server.web
         web.asked.append(asked)
+        if not is_whole:
+            self.close_connection = True
+            return
         with suppress(OSError):
             web.write(self, web.answer(asked))
+
+    def _body(self) -> tuple[bytes, bool]:
+        """The body, be it in chunks (RFC 9112 7.1), and whether it came to its end."""
+        if "chunked" not in self.headers.get("Transfer-Encoding", ""):
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length)
+            return body, len(body) == length
+        chunks = b""
+        while line := self.rfile.readline():
+            if not (size := int(line, 16)):
+                self.rfile.readline()
+                return chunks, True
+            chunks += self.rfile.read(size)
+            self.rfile.readline()
+        return chunks, False
 
     do_GET = do_POST = do_PUT = do_DELETE = _reply  # noqa: N815 as the library calls them
 

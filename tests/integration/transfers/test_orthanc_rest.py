@@ -16,11 +16,17 @@ from tests.datasets import unique_uid, write_instance, write_study
 from tests.fakes.fixtures import MakeWeb
 from tests.fakes.web import Asked, Reply
 from tests.peers.orthanc import Orthanc
+from transfers.methods.base import ReconnectPolicy
 from transfers.models import Destination
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ID = "f689ddd2-662f8fd3-7f4b3fe3-5c7b0c8e-6ed3a2f1"
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transfers.run.RECONNECT", ReconnectPolicy(first_wait_seconds=0.02))
 
 
 def to(url: str, **fields: Any) -> Destination:

@@ -59,6 +59,7 @@ _BY_CODE: Mapping[str, str] = {
     "disagree: look there. Else resend.",
     "instance_too_large": "The archive sends more than any encoding of it takes. Look at what it holds under this UID.",
     "no_data_set": "The archive hands over something that is no DICOM instance. Look at what it holds under this UID.",
+    "body_too_large": "Send it in chunks (body=chunked), or limit the megabytes a request.",
     "spool_failed": "Make room in the folder of temporary files on this machine, then verify again.",
     "file_corrupt": "The archive's file is damaged: restore it there from a backup, or remove it there and resend.",
     "not_comparable": "What is there cannot be compared with what was sent. Look at it with a viewer.",

@@ -19,7 +19,8 @@ from transfers.methods.stored_copy import compare_with_stored
 from transfers.methods.task import SendTask
 from transfers.sources.base import InstanceReaders
 from transfers.wire.foreign_text import clean_text
-from transfers.wire.http import Body, HttpAnswer
+from transfers.wire.http import HttpAnswer
+from transfers.wire.http_body import Body
 from transfers.wire.http_faults import fault_of_status
 from transfers.wire.orthanc import FileState, Orthanc, checked_id, tag_of
 

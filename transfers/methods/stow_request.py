@@ -14,7 +14,8 @@ from transfers.methods.http_sender import InstanceBroke
 from transfers.methods.journal import Journal
 from transfers.methods.task import SendTask
 from transfers.sources.base import InstanceReaders
-from transfers.wire.http import Body, HttpAnswer, HttpSession
+from transfers.wire.http import HttpAnswer, HttpSession
+from transfers.wire.http_body import Body
 from transfers.wire.http_faults import fault_of_status
 from transfers.wire.multipart_body import MultipartBody
 from transfers.wire.stow import StowAnswer, read_stow_answer

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from http import HTTPStatus
@@ -19,7 +19,6 @@ from urllib.parse import quote, quote_plus, urlencode, urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3.exceptions import HTTPError
 
 from transfers.endpoints import ClientCredentials, HttpEndpoint, TlsSettings
@@ -39,17 +38,18 @@ from transfers.errors import (
 )
 from transfers.wire.access_tokens import AccessTokens
 from transfers.wire.foreign_text import clean_text
+from transfers.wire.http_body import Body, watched
+from transfers.wire.http_credentials import BEARER, authentication
 from transfers.wire.http_faults import fault_of_reading, fault_of_request, fault_of_status
 from transfers.wire.http_watch import Exchange, Watch, carrying, watched_pools
 from transfers.wire.tls import client_context
 
 Parameters = Mapping[str, str | int] | Sequence[tuple[str, str | int]]
-Body = bytes | Iterable[bytes]
 
 JSON_TYPES = frozenset({"application/json", "application/dicom+json", "text/json"})
 LARGEST_JSON_BYTES = 64 * 1024 * 1024
 _LARGEST_TOKEN_BYTES = 65_536
-_BEARER = "Bearer "
+_TOKENLESS = "There is no access token"
 CHUNK_BYTES = 256 * 1024
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -151,7 +151,7 @@ class HttpSession:
         self._session = requests.Session()
         self._session.trust_env = False
         self._tokens = AccessTokens(endpoint.oauth2, endpoint.tls, self._fetch_token) if endpoint.oauth2 else None
-        self._session.auth = _authentication(endpoint, self._tokens)
+        self._session.auth = authentication(endpoint, self._tokens)
         own = {name: value for name, value in endpoint.headers.items() if name.lower() not in _OF_FRAMING}
         self._session.headers.update(own)
         # Compressing costs an archive more than sending does, and what is compressed has no size that can be bounded.
@@ -199,13 +199,13 @@ class HttpSession:
         response: requests.Response | None = None
         try:
             is_repeatable = is_repeatable or method in _SAFE_METHODS
-            prepared = self._prepared(method, path, parameters, headers, _watched(body, exchange))
+            prepared = self._prepared(method, path, parameters, headers, watched(body, exchange))
             response = self._answered(prepared, exchange, is_repeatable=is_repeatable)
             if self._token_is_refused(prepared, response):
                 response.close()
                 if not isinstance(body, bytes | None):
                     raise _token_refused()
-                prepared = self._prepared(method, path, parameters, headers, _watched(body, exchange))
+                prepared = self._prepared(method, path, parameters, headers, watched(body, exchange))
                 response = self._answered(prepared, exchange, is_repeatable=is_repeatable)
             if response.status_code not in accepted:
                 _check_status(response)
@@ -231,7 +231,7 @@ class HttpSession:
         """Whether another token may be what is wanted; this one is not used again."""
         if self._tokens is None or response.status_code != HTTPStatus.UNAUTHORIZED:
             return False
-        self._tokens.forget(str(prepared.headers["Authorization"]).removeprefix(_BEARER))
+        self._tokens.forget(str(prepared.headers["Authorization"]).removeprefix(BEARER))
         return True
 
     def _fetch_token(self, credentials: ClientCredentials) -> Mapping[str, Any]:
@@ -244,8 +244,10 @@ class HttpSession:
             except (RequestRefused, CredentialsRefused):
                 # RFC 6749 2.3.1 has every service take the former; not every service does.
                 return self._ask_for_token(credentials, form | of_client, is_basic=False)
+        except RequestRefused as error:  # 400: RFC 6749 5.2
+            raise CredentialsRefused(f"{_TOKENLESS}. Check the client ID, its secret and its scope.") from error
         except RequestError as error:
-            error.args = (f"There is no access token: {error}",)
+            error.args = (f"{_TOKENLESS}: {error}",)
             raise
 
     def _ask_for_token(
@@ -320,61 +322,10 @@ class HttpSession:
             raise _ended(exchange) or fault_of_request(error, self.endpoint) from error
 
 
-class _BearerAuth(AuthBase):
-    """A token that is the same for ever, or the one that is good now (RFC 6750 2.1)."""
-
-    def __init__(self, token: Callable[[], str]) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"{_BEARER}{self._token()}"
-        return request
-
-
-def _authentication(endpoint: HttpEndpoint, tokens: AccessTokens | None) -> AuthBase | None:
-    if tokens is not None:
-        return _BearerAuth(tokens.get)
-    if endpoint.bearer_token:
-        return _BearerAuth(lambda: endpoint.bearer_token)
-    if endpoint.username:
-        return HTTPBasicAuth(endpoint.username.encode(), endpoint.password.encode())
-    return None
-
-
 def _token_refused() -> AccessTokenRefused:
     error = AccessTokenRefused()
     error.status_code = HTTPStatus.UNAUTHORIZED
     return error
-
-
-class _StreamedBody:
-    """A body that takes as long as it needs while its pieces are taken; one that has a length keeps it."""
-
-    def __init__(self, body: Iterable[bytes], exchange: Exchange) -> None:
-        self._body = body
-        self._exchange = exchange
-
-    def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._body:
-            self._exchange.renew()
-            yield chunk
-
-
-class _SizedBody(_StreamedBody):
-    def __init__(self, body: Iterable[bytes], exchange: Exchange, size_bytes: int) -> None:
-        super().__init__(body, exchange)
-        self._size_bytes = size_bytes
-
-    def __len__(self) -> int:
-        return self._size_bytes
-
-
-def _watched(body: Body | None, exchange: Exchange) -> Body | None:
-    if body is None or isinstance(body, bytes):
-        return body
-    if isinstance(body, Sized):
-        return _SizedBody(body, exchange, len(body))
-    return _StreamedBody(body, exchange)
 
 
 class _Adapter(HTTPAdapter):

@@ -9,7 +9,7 @@ TransferError
 │   ├── MalformedPDU            UnexpectedAnswer
 │   └── NoPresentationContext
 ├── SourceError
-│   └── SourceFileChanged       SourceFileUnreadable
+│   └── SourceFileChanged       SourceFileUnreadable    SourceInstanceGone      SourceUnavailable       SourceStopped
 ├── ListingFailed
 │   └── ListingRefused          ListingEndless
 ├── RequestError
@@ -166,6 +166,26 @@ class SourceFileUnreadable(SourceError):
     """The file could not be read any more. Check that it is still there, and its permissions."""
 
     code = "source_file_unreadable"
+
+
+class SourceInstanceGone(SourceError):
+    """The source does not hold the instance any more. Take a new manifest of the study: send it again."""
+
+    code = "source_instance_gone"
+
+
+class SourceUnavailable(SourceError):
+    """The source did not hand over the instance. Check that it runs, and send again what is missing."""
+
+    code = "source_unavailable"
+    retriable = True
+
+
+class SourceStopped(SourceError):
+    """The transfer was stopped while the instance was read from its source. The same send continues it."""
+
+    code = "stopped"
+    retriable = True
 
 
 class ListingFailed(TransferError):

@@ -10,6 +10,7 @@ TransferError
 │   └── NoPresentationContext
 ├── SourceError
 │   └── SourceFileChanged       SourceFileUnreadable    SourceInstanceGone      SourceUnavailable       SourceStopped
+├── StudyNotAtSource            StudyAmbiguous          StudyNotStable
 ├── ListingFailed
 │   └── ListingRefused          ListingEndless
 ├── RequestError
@@ -185,6 +186,25 @@ class SourceStopped(SourceError):
     """The transfer was stopped while the instance was read from its source. The same send continues it."""
 
     code = "stopped"
+    retriable = True
+
+
+class StudyNotAtSource(TransferError):
+    """The source holds no such study. Check the Study Instance UID, and that it is the right source."""
+
+    code = "study_not_at_source"
+
+
+class StudyAmbiguous(TransferError):
+    """The source holds this study under several patients. Name it by its Orthanc ID."""
+
+    code = "study_ambiguous"
+
+
+class StudyNotStable(TransferError):
+    """The source still receives instances of the study. Try again later, or send it as it is now."""
+
+    code = "study_not_stable"
     retriable = True
 
 

@@ -1,0 +1,285 @@
+"""What a source Orthanc holds: its studies, searched, and the manifest of one of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from threading import Event
+from typing import Any
+
+from audit.chunks import chunks
+from audit.data_sets import MODALITY, SPECIFIC_CHARACTER_SET, STUDY_DATE, STUDY_DESCRIPTION
+from audit.descriptions import Describer
+from audit.entries import ManifestEntry, Skipped, SkippedKind, StudyManifest
+from audit.uids import UnsafeUid, uid_of
+from transfers.endpoints import OrthancEndpoint
+from transfers.errors import (
+    MalformedAnswer,
+    ResourceNotFound,
+    SourceStopped,
+    StudyAmbiguous,
+    StudyNotAtSource,
+    StudyNotStable,
+)
+from transfers.wire.http import HttpSession
+from transfers.wire.orthanc import Orthanc, Resource, tag_of
+
+MOST_FOUND = 200
+STABLE_WITHIN_SECONDS = 3600.0
+_LOOK_SECONDS = 1.0
+_MANIFEST_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class StudyQuery:
+    """What studies are searched by; what is empty is not asked. Patients are searched for, and never kept."""
+
+    patient_id: str = ""
+    """Wildcards `*` and `?` as in C-FIND."""
+    accession_number: str = ""
+    study_date: str = ""
+    """YYYYMMDD, or a range YYYYMMDD-YYYYMMDD, open on either side (PS3.4 C.2.2.2.5)."""
+    modality: str = ""
+    study_instance_uid: str = ""
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """As Orthanc's /tools/find takes them."""
+        keys = {
+            "PatientID": self.patient_id,
+            "AccessionNumber": self.accession_number,
+            "StudyDate": self.study_date,
+            "ModalitiesInStudy": self.modality,
+            "StudyInstanceUID": self.study_instance_uid,
+        }
+        return {name: value for name, value in keys.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class FoundStudy:
+    """A study that a source holds, for whoever searched: it names a patient, so it is kept nowhere."""
+
+    source_id: str
+    """The Orthanc ID."""
+    study_instance_uid: str
+    patient_id: str
+    patient_name: str
+    accession_number: str
+    study_date: str
+    """YYYYMMDD, as the source has it."""
+    description: str
+    series: int
+    is_stable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStudy:
+    """A study as a source held it at one moment."""
+
+    source_id: str
+    manifest: StudyManifest
+    skipped: tuple[Skipped, ...]
+    """Instances that are part of no transfer, by their Orthanc IDs."""
+
+
+def search_studies(
+    endpoint: OrthancEndpoint, query: StudyQuery, limit: int = MOST_FOUND, stop: Event | None = None
+) -> list[FoundStudy]:
+    """Up to `limit` studies that match. Raises RequestError."""
+    with HttpSession(endpoint, stop) as session:
+        question = {"Level": "Study", "Query": query.keys, "Expand": True, "Limit": limit}
+        answer = session.post_json("/tools/find", question, is_repeatable=True)
+    if not isinstance(answer, list):
+        raise MalformedAnswer
+    return [_found(each) for each in answer if isinstance(each, dict)]
+
+
+def find_study(endpoint: OrthancEndpoint, study: str, stop: Event | None = None) -> str:
+    """The Orthanc ID of a study that is named by its Study Instance UID, or by that ID itself.
+
+    Raises StudyNotAtSource, StudyAmbiguous (two patients have the same UID), RequestError.
+    """
+    with HttpSession(endpoint, stop) as session:
+        orthanc = Orthanc(session)
+        try:
+            found = orthanc.find_ids("Study", {"StudyInstanceUID": uid_of(study.encode())})
+        except UnsafeUid as error:
+            raise StudyNotAtSource from error
+        if not found and _is_there(orthanc, study):
+            return study
+    if not found:
+        raise StudyNotAtSource
+    if len(found) > 1:
+        raise StudyAmbiguous(f"The source holds this study under several patients: choose one of {', '.join(found)}.")
+    return found[0]
+
+
+def take_manifest(endpoint: OrthancEndpoint, source_id: str, stop: Event | None = None) -> SourceStudy:
+    """What the source holds of a study now, with the size and MD5 of each file. Raises RequestError, StudyNotAtSource.
+
+    Memory grows with the number of instances only: nothing of their content is fetched.
+    """
+    with HttpSession(endpoint, stop) as session:
+        orthanc = Orthanc(session)
+        try:
+            study = orthanc.resource("Study", source_id)
+            series = [orthanc.resource("Series", each) for each in study.get("Series", [])]
+        except ResourceNotFound as error:
+            raise StudyNotAtSource from error
+        gathered = _Gathered(study)
+        with ThreadPoolExecutor(endpoint.connections, "source-md5") as pool:
+            for each in series:
+                gathered.describe(each)
+                for ids in chunks(each.get("Instances", []), _MANIFEST_CHUNK):
+                    described = _instances(orthanc, ids)
+                    digests = pool.map(orthanc.attachment_md5, (found["ID"] for found in described))
+                    for instance, md5 in zip(described, digests, strict=True):
+                        gathered.add(orthanc, instance, each, md5)
+    return gathered.study(source_id, len(series))
+
+
+def wait_until_stable(
+    endpoint: OrthancEndpoint, source_id: str, stop: Event, within_seconds: float = STABLE_WITHIN_SECONDS
+) -> None:
+    """Return once the source itself calls the study stable: nothing came for its StableAge.
+
+    Raises StudyNotStable, StudyNotAtSource, SourceStopped, RequestError.
+    """
+    deadline = time.monotonic() + within_seconds
+    with HttpSession(endpoint, stop) as session:
+        orthanc = Orthanc(session)
+        while not _is_stable(orthanc, source_id):
+            if time.monotonic() > deadline:
+                raise StudyNotStable
+            if stop.wait(_LOOK_SECONDS):
+                raise SourceStopped
+
+
+def instances_held(endpoint: OrthancEndpoint, source_id: str, stop: Event | None = None) -> frozenset[str]:
+    """The SOP Instance UIDs that the source holds of a study now. Raises RequestError, StudyNotAtSource."""
+    with HttpSession(endpoint, stop) as session:
+        orthanc = Orthanc(session)
+        try:
+            series = orthanc.resource("Study", source_id).get("Series", [])
+            held = [found for each in series for found in orthanc.instances_of_series(each)]
+        except ResourceNotFound as error:
+            raise StudyNotAtSource from error
+    return frozenset(tag_of(found, "SOPInstanceUID").rstrip("\0 ") for found in held)
+
+
+class _Gathered:
+    """The entries of one study, and what is left out of it."""
+
+    def __init__(self, study: Resource) -> None:
+        self._study_instance_uid = tag_of(study, "StudyInstanceUID").rstrip("\0 ")
+        self._entries: dict[str, ManifestEntry] = {}
+        self._conflicts: set[str] = set()
+        self._skipped: list[Skipped] = []
+        self._describer = Describer()
+        self._describer.add(
+            {
+                STUDY_DATE: tag_of(study, "StudyDate").encode(),
+                STUDY_DESCRIPTION: tag_of(study, "StudyDescription").encode(),
+                SPECIFIC_CHARACTER_SET: b"ISO_IR 192",  # what Orthanc answers is UTF-8, whatever the files are in
+            }
+        )
+
+    def describe(self, series: Resource) -> None:
+        self._describer.add({MODALITY: tag_of(series, "Modality").encode()})
+
+    def add(self, orthanc: Orthanc, instance: Resource, series: Resource, md5: str) -> None:
+        source_id = str(instance["ID"])
+        metadata = instance.get("Metadata", {})
+        sop_class_uid = metadata.get("SopClassUid") or _sop_class_uid(orthanc, source_id)
+        try:
+            entry = ManifestEntry(
+                sop_instance_uid=uid_of(tag_of(instance, "SOPInstanceUID").encode()),
+                sop_class_uid=uid_of(str(sop_class_uid).encode()),
+                study_instance_uid=uid_of(self._study_instance_uid.encode()),
+                series_instance_uid=uid_of(tag_of(series, "SeriesInstanceUID").encode()),
+                transfer_syntax_uid=uid_of(str(metadata.get("TransferSyntax", "")).encode()),
+                path="",
+                member="",
+                data_set_offset=0,
+                data_set_size=int(instance["FileSize"]),
+                modified_ns=0,
+                file_size=int(instance["FileSize"]),
+                source_id=source_id,
+                file_md5=md5,
+            )
+        except (UnsafeUid, KeyError, ValueError) as error:
+            self._skip(source_id, SkippedKind.UNSAFE, f"what the source says of it cannot be used ({error})")
+            return
+        self._take(entry)
+
+    def study(self, source_id: str, series: int) -> SourceStudy:
+        manifest = StudyManifest(
+            self._study_instance_uid,
+            tuple(self._entries.values()),
+            frozenset(self._conflicts),
+            replace(self._describer.description(series), series=series),
+        )
+        return SourceStudy(source_id, manifest, tuple(self._skipped))
+
+    def _take(self, entry: ManifestEntry) -> None:
+        first = self._entries.setdefault(entry.sop_instance_uid, entry)
+        if first is entry:
+            return
+        if first.file_md5 == entry.file_md5:
+            self._skip(entry.source_id, SkippedKind.DUPLICATE, f"the same file as {first.source_id}")
+        else:
+            self._conflicts.add(entry.sop_instance_uid)
+            self._skip(
+                entry.source_id, SkippedKind.CONFLICT, f"another file has the SOPInstanceUID of {first.source_id}"
+            )
+
+    def _skip(self, source_id: str, kind: SkippedKind, reason: str) -> None:
+        self._skipped.append(Skipped(f"instances/{source_id}", kind, reason))
+
+
+def _instances(orthanc: Orthanc, ids: Sequence[str]) -> list[Resource]:
+    """Each with its main tags, size and metadata; in the order asked for. Raises RequestError."""
+    question = {"Resources": list(ids), "Level": "Instance", "Metadata": True}
+    answer = orthanc.session.post_json("/tools/bulk-content", question, is_repeatable=True)
+    try:
+        found: Mapping[str, Resource] = {each["ID"]: each for each in answer}
+        return [found[each] for each in ids]
+    except (KeyError, TypeError) as error:
+        raise MalformedAnswer("The source's list of instances does not hold all of them.") from error
+
+
+def _sop_class_uid(orthanc: Orthanc, source_id: str) -> str:
+    """For what was stored before Orthanc noted it. Raises RequestError."""
+    with orthanc.session.open("GET", f"/instances/{source_id}/content/0008-0016") as answer:
+        return answer.read(256).decode("latin-1").strip("\0 ")
+
+
+def _is_there(orthanc: Orthanc, study: str) -> bool:
+    try:
+        return orthanc.resource("Study", study).get("ID") == study
+    except (ResourceNotFound, MalformedAnswer):
+        return False
+
+
+def _is_stable(orthanc: Orthanc, source_id: str) -> bool:
+    try:
+        return orthanc.resource("Study", source_id).get("IsStable") is True
+    except ResourceNotFound as error:
+        raise StudyNotAtSource from error
+
+
+def _found(study: Resource) -> FoundStudy:
+    patient: Any = study.get("PatientMainDicomTags") or {}
+    return FoundStudy(
+        source_id=str(study.get("ID", "")),
+        study_instance_uid=tag_of(study, "StudyInstanceUID").rstrip("\0 "),
+        patient_id=str(patient.get("PatientID", "")),
+        patient_name=str(patient.get("PatientName", "")),
+        accession_number=tag_of(study, "AccessionNumber"),
+        study_date=tag_of(study, "StudyDate"),
+        description=tag_of(study, "StudyDescription"),
+        series=len(study.get("Series", [])),
+        is_stable=study.get("IsStable") is True,
+    )

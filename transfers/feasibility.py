@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from transfers.methods import METHODS, default_method
-from transfers.models import Destination
+from transfers.models import Destination, Source
 from transfers.rollback import CannotRollBack, check_can_roll_back
 from transfers.verification import Level, Verification
 
+FILES = "files"
+"""The kind of source, among those of a method, of what no Source holds."""
 NO_COMMITMENT = "Storage Commitment is asked of DICOM destinations only."
 
 
@@ -34,6 +36,8 @@ class Wish(NamedTuple):
     """Nothing is sent: the destination is only asked about what was submitted."""
     send_what_can: bool = False
     starts: bool = True
+    source: Source | None = None
+    """What holds the studies; None: they are files."""
 
 
 class Plan(NamedTuple):
@@ -97,6 +101,8 @@ def _method(wish: Wish) -> str:
     if destination.kind not in METHODS[key].kinds:
         reason = f"{METHODS[key].label} cannot send to {destination}: it is of another kind."
         raise NotFeasible("method", reason)
+    if (wish.source.kind if wish.source else FILES) not in METHODS[key].sources:
+        raise NotFeasible("method", f"{METHODS[key].label} needs a source that sends by itself: choose another method.")
     if METHODS[key].asks_commitment and wish.asks_commitment is False:
         raise NotFeasible("asks_commitment", f"{METHODS[key].label} asks for commitment: choose another method.")
     return key

@@ -17,12 +17,12 @@ from transfers.doorbell import ring_worker
 from transfers.errors import TransferError
 from transfers.feasibility import Wish, plan_of
 from transfers.import_roots import confined
-from transfers.models import Batch, Destination, Upload
+from transfers.models import Batch, Destination, Source, Upload
 from transfers.states import BatchState, State
 
 
 class NothingSubmitted(TransferError):
-    """Nothing was submitted: give a path under an import folder, or files."""
+    """Nothing was submitted: give a path under an import folder, files, or studies of a source."""
 
     code = "nothing_submitted"
 
@@ -59,6 +59,12 @@ class Submission(NamedTuple):
     uploads: Sequence[Upload] = ()
     files_sha256: Sequence[str] = ()
     """Of the files that came with the request itself: a repetition brings the same ones, under other uploads."""
+    source: Source | None = None
+    """What holds the studies; None where they are files."""
+    studies: Sequence[str] = ()
+    """Of the source: Study Instance UIDs, or Orthanc IDs."""
+    waits_until_stable: bool = False
+    """Whether the source is first given the time to call these studies stable."""
 
     @property
     def wish(self) -> Wish:
@@ -75,7 +81,7 @@ def submit(submission: Submission, *, by: User, idempotency_key: str = "") -> Ba
     if made := submitted_before(submission, by=by, idempotency_key=idempotency_key):
         return made
     path = str(confined(submission.path)) if submission.path else ""
-    if not path and not submission.uploads:
+    if not path and not submission.uploads and not (submission.source and submission.studies):
         raise NothingSubmitted
     try:
         with transaction.atomic():
@@ -133,6 +139,9 @@ def _create(submission: Submission, path: str, by: User, key: str) -> Batch:
         send_what_can=submission.send_what_can,
         starts=submission.starts,
         path=path,
+        source=submission.source,
+        studies=list(submission.studies),
+        waits_until_stable=submission.waits_until_stable,
         idempotency_key=key,
         request_sha256=_digest(submission) if key else "",
         created_at=timezone.now(),
@@ -151,6 +160,8 @@ def _digest(submission: Submission) -> str:
     asked = submission._asdict() | {
         "destination": str(submission.destination.public_id),
         "options": dict(submission.options),
+        "source": str(submission.source.public_id) if submission.source else "",
+        "studies": list(submission.studies),
         "uploads": [] if submission.files_sha256 else [str(upload.public_id) for upload in submission.uploads],
     }
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from transfers.feasibility import NotFeasible, Plan, Wish, plan_of
-from transfers.models import Destination
+from transfers.models import Destination, Source
 
 pytestmark = pytest.mark.django_db
 
@@ -107,3 +107,13 @@ def test_all_or_nothing_is_promised_where_another_side_of_the_archive_deletes(
     assert plan_of(Wish(destination, rolls_back=True)).method == "c-store"
     with pytest.raises(NotFeasible, match="nobody knows what may be removed"):
         plan_of(Wish(destination, rolls_back=True, verify="none"))
+
+
+def test_a_job_needs_a_source_that_sends_by_itself(destination: Destination) -> None:
+    source = Source(name="research", url="http://127.0.0.1:8042")
+
+    assert plan_of(Wish(destination, method="orthanc-modality-store", source=source)).method == "orthanc-modality-store"
+    assert plan_of(Wish(destination, source=source)).method == "c-store"
+    with pytest.raises(NotFeasible, match="needs a source that sends by itself") as refused:
+        plan_of(Wish(destination, method="orthanc-modality-store"))
+    assert refused.value.field == "method"

@@ -274,6 +274,7 @@ SPECTACULAR_SETTINGS = {
         "Ground": "transfers.api.words.GROUNDS",
         "Proof": "transfers.api.words.PROOF_GROUNDS",
         "DestinationKind": "transfers.api.words.DESTINATION_KINDS",
+        "SourceKind": "transfers.api.words.SOURCE_KINDS",
         "VerificationLevel": "transfers.api.words.LEVELS",
         "MethodKey": "transfers.api.words.METHOD_KEYS",
         "OptionValue": "transfers.api.words.OPTION_VALUES",

@@ -415,6 +415,7 @@ class Transfer(models.Model):
             models.Index(fields=["verdict", "-id"], name="transfer_verdict_newest"),
             models.Index(fields=["destination", "-id"], name="transfer_destination_newest"),
             models.Index(fields=["created_at"], name="transfer_created_at"),
+            models.Index(fields=["method", "destination", "verdict", "-id"], name="transfer_method_newest"),
             models.Index(fields=["finished_at", "verdict"], name="transfer_finished_verdict"),
             models.Index(
                 fields=["reverify_at"], condition=models.Q(reverify_at__isnull=False), name="transfer_reverify_at"

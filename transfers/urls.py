@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from django.views.generic import RedirectView
 
-from transfers.views import account, batches, destinations, receipts, submissions, transfer, transfers
+from transfers.views import account, batches, destinations, methods, receipts, submissions, transfer, transfers
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="transfers")),
@@ -14,6 +14,7 @@ urlpatterns = [
     path("account/tokens/delete/", account.delete_token, name="token-delete"),
     path("destinations/", destinations.destination_list, name="destinations"),
     path("destinations/<uuid:public_id>/check/", destinations.check, name="destination-check"),
+    path("methods/", methods.method_list, name="methods"),
     path("transfers/", transfers.transfer_list, name="transfers"),
     path("transfers/<uuid:public_id>/", transfer.transfer_page, name="transfer"),
     path("transfers/<uuid:public_id>/part/<slug:name>/", transfer.transfer_fragment, name="transfer-fragment"),

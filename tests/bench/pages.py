@@ -90,6 +90,7 @@ def _pages() -> Iterator[tuple[str, str]]:
         "transfers, by a study UID": "/transfers/?q=2.25.184467440737095516160",
         "transfers, of a destination": f"/transfers/?destination={destination.name}",
         "destinations": "/destinations/",
+        "methods": "/methods/",
         "transfer, finished": f"/transfers/{large.finished.public_id}/",
         "transfer, finished, the absent": f"/transfers/{large.finished.public_id}/?verdict=refuted",
         "transfer, all refused": f"/transfers/{large.refused.public_id}/",
@@ -105,6 +106,7 @@ def _pages() -> Iterator[tuple[str, str]]:
         "transfer, under way": f"/transfers/{large.running.public_id}/",
         "API, transfers": "/api/v1/transfers/",
         "API, transfer under way": f"/api/v1/transfers/{large.running.public_id}/",
+        "API, methods": "/api/v1/methods/",
         "API, instances": f"/api/v1/transfers/{large.finished.public_id}/instances/",
     }.items()
 

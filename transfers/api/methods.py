@@ -1,4 +1,4 @@
-"""The ways to send: what each takes, and what it can prove at best."""
+"""The ways to send: what each takes, can prove at best, and came to here."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from audit.judgements import Policy
 from transfers.api import words
 from transfers.api.views import Guarded
 from transfers.ceilings import ceiling
+from transfers.method_figures import TIMED, Figures, method_figures
 from transfers.methods import METHODS
 from transfers.methods.base import Method
 from transfers.methods.options import LONGEST, Takes, what_it_is
+from transfers.promises import broken_promises_of
 
 
 class OptionDocument(serializers.Serializer[Any]):
@@ -43,6 +45,29 @@ class BestDocument(serializers.Serializer[Any]):
     text = serializers.CharField(help_text="Why, and what it does not cover.")
 
 
+class FiguresDocument(serializers.Serializer[Any]):
+    """What a method came to at one destination of this installation."""
+
+    destination = serializers.CharField()
+    transfers = serializers.IntegerField()
+    by_verdict = serializers.DictField(child=serializers.IntegerField(), help_text="Transfers, by their verdict.")
+    timed = serializers.IntegerField(help_text=f"Of how many the medians are: the newest {TIMED} that are committed.")
+    median_bytes_per_second = serializers.FloatField(allow_null=True, help_text="Of those sent in one attempt.")
+    median_instances_per_second = serializers.FloatField(allow_null=True, help_text="Of those sent in one attempt.")
+    median_seconds_to_verified = serializers.FloatField(
+        allow_null=True, help_text="From the beginning of sending to the seal."
+    )
+
+
+class BrokenPromiseDocument(serializers.Serializer[Any]):
+    """Where what a method promises was measured to break."""
+
+    done = serializers.CharField()
+    told = serializers.CharField(help_text="What the sender was told.")
+    found = serializers.CharField(help_text="What was there.")
+    seen_by = serializers.CharField(help_text="What notices it.")
+
+
 class MethodDocument(serializers.Serializer[Any]):
     """A way to send."""
 
@@ -51,6 +76,9 @@ class MethodDocument(serializers.Serializer[Any]):
     kinds = serializers.ListField(
         child=serializers.ChoiceField(words.DESTINATION_KINDS), help_text="Of destination, that it can send to."
     )
+    sources = serializers.ListField(
+        child=serializers.ChoiceField(words.SOURCE_KINDS), help_text="Of what it sends: files, or kinds of source."
+    )
     asks_commitment = serializers.BooleanField(help_text="Whether the destination is asked to commit afterwards.")
     options = OptionDocument(many=True)
     sender_can_trust = serializers.CharField(help_text="What its own success says: a claim, no proof.")
@@ -58,6 +86,8 @@ class MethodDocument(serializers.Serializer[Any]):
         help_text="Whether a study appears at once, so that the destination's own stable event says it is complete."
     )
     best = BestDocument(many=True)
+    breaks = BrokenPromiseDocument(many=True)
+    figures = FiguresDocument(many=True)
 
 
 class MethodPage(serializers.Serializer[Any]):
@@ -73,7 +103,12 @@ class MethodViews(Guarded):
 
     @extend_schema(summary="List the methods", responses=MethodPage)
     def get(self, _request: Request) -> Response:
-        return Response({"next": None, "previous": None, "results": [_document(each) for each in METHODS.values()]})
+        figures = method_figures()
+        results = [
+            _document(method) | {"figures": [_figures(each) for each in figures if each.method == method.key]}
+            for method in METHODS.values()
+        ]
+        return Response({"next": None, "previous": None, "results": results})
 
 
 def _document(method: Method) -> dict[str, Any]:
@@ -81,11 +116,28 @@ def _document(method: Method) -> dict[str, Any]:
         "key": method.key,
         "label": method.label,
         "kinds": list(method.kinds),
+        "sources": list(method.sources),
         "asks_commitment": method.asks_commitment,
         "options": [_option(option) for option in fields(method.Options)],
         "sender_can_trust": method.sender_can_trust,
         "destination_may_trust_stable_study": method.destination_may_trust_stable_study,
         "best": list(_best(method)),
+        "breaks": [
+            {"done": each.done, "told": each.told, "found": each.found, "seen_by": each.seen_by}
+            for each in broken_promises_of(method.key)
+        ],
+    }
+
+
+def _figures(figures: Figures) -> dict[str, Any]:
+    return {
+        "destination": figures.destination,
+        "transfers": figures.transfers,
+        "by_verdict": dict(figures.verdicts),
+        "timed": figures.timed,
+        "median_bytes_per_second": figures.bytes_per_second,
+        "median_instances_per_second": figures.instances_per_second,
+        "median_seconds_to_verified": figures.seconds_to_verified,
     }
 
 

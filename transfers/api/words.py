@@ -9,7 +9,7 @@ from audit.judgements import PROOFS, Ground, InstanceVerdict, StudyVerdict, WasT
 from audit.observations import EvidenceKind
 from transfers.methods import METHODS
 from transfers.methods.options import Takes
-from transfers.models import kind_choices
+from transfers.models import kind_choices, source_kind_choices
 from transfers.states import BatchState, Purpose, State
 from transfers.verification import Level
 
@@ -29,6 +29,7 @@ BEFORE = _values(WasThereBefore)
 GROUNDS = _values(Ground)
 PROOF_GROUNDS = [proof.value for proof in PROOFS]
 DESTINATION_KINDS = [key for key, _ in kind_choices()]
+SOURCE_KINDS = ["files", *(key for key, _ in source_kind_choices())]
 LEVELS = _values(Level)
 """Of verification; a sample of the content is spelled besides."""
 METHOD_KEYS = list(METHODS)

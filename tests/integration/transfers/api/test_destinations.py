@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from tests.fakes.web import Reply
 from tests.fakes.web_archives import always, orthanc
 from tests.manifests import entry
 from transfers.methods import METHODS
-from transfers.models import Destination
+from transfers.models import Destination, Transfer
 from transfers.passwords import encrypt_password
 
 pytestmark = pytest.mark.django_db
@@ -155,8 +156,11 @@ def test_each_method_says_what_it_takes_and_what_it_proves_at_best(api: APIClien
         {
             "name": "associations",
             "help": "how many associations side by side, in place of the destination's",
+            "takes": "whole-number",
             "minimum": 1,
             "maximum": 32,
+            "choices": None,
+            "longest": None,
         }
     ]
     assert best_of(c_store) == {
@@ -170,6 +174,32 @@ def test_each_method_says_what_it_takes_and_what_it_proves_at_best(api: APIClien
     assert best_of(with_commitment)["none", False] == ("committed", "committed")
     (accelerator,) = (each for each in page["results"] if each["key"] == "accelerator")
     assert accelerator["destination_may_trust_stable_study"] is True
+    (compression,) = (each for each in accelerator["options"] if each["name"] == "compression")
+    assert (compression["takes"], compression["choices"]) == ("choice", ["none", "gzip"])
+
+
+def test_each_method_says_where_it_breaks_and_what_came_of_it_here(
+    api: APIClient, create: Callable[..., Transfer]
+) -> None:
+    create()
+
+    page: dict[str, Any] = api.get("/api/v1/methods/").json()
+
+    c_store, with_commitment = page["results"][:2]
+    assert c_store["sources"] == ["files", "orthanc"]
+    assert {"The old pixels."} < {each["found"] for each in c_store["breaks"]}
+    assert c_store["figures"] == [
+        {
+            "destination": "archive",
+            "transfers": 1,
+            "by_verdict": {"pending": 1},
+            "timed": 0,
+            "median_bytes_per_second": None,
+            "median_instances_per_second": None,
+            "median_seconds_to_verified": None,
+        }
+    ]
+    assert with_commitment["figures"] == []
 
 
 def best_of(method: dict[str, Any]) -> dict[tuple[str, bool], tuple[str, str | None]]:

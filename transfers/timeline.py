@@ -256,6 +256,7 @@ TELLERS: Mapping[str, Callable[[Detail], Told]] = {
     ),
     "preflight_request": lambda detail: Told("The service lets us in", str(detail.get("orthanc") or "")),
     "request_failed": _fault("A request was not answered"),
+    "request_too_large": _fault("A request was too large for the service: sent again in halves"),
     "request_broken_off": _fault("A request was broken off, because a file could not be read to its end"),
     "odd_receipts": lambda detail: Told(
         "An answer named what was not sent, or could not be named",

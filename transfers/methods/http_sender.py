@@ -9,10 +9,12 @@ from threading import Event
 from typing import Protocol
 
 from transfers.errors import (
+    AccessTokenRefused,
     RequestError,
     RequestInterrupted,
     RequestTlsFailed,
     ServiceAddressUnknown,
+    ServiceBusy,
     ServiceUnreachable,
     SourceError,
     TransferStopped,
@@ -27,6 +29,8 @@ from transfers.sources.base import InstanceReaders, InstanceSource
 
 _NOT_BEGUN = (ServiceUnreachable, ServiceAddressUnknown, RequestTlsFailed)
 """There was no connection, so nothing was written."""
+_NOT_ABOUT_IT = (ServiceBusy, AccessTokenRefused)
+"""Whatever had been in the request, the service would have answered so."""
 
 
 class InstanceBroke(Exception):
@@ -43,13 +47,22 @@ class InstanceBroke(Exception):
         """Those of the same request that had been written by then."""
 
 
+class TooMuchAtOnce(Exception):
+    """The service takes no request as large as this one; a smaller one it may."""
+
+    def __init__(self, error: RequestError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Carrier(Protocol):
     """How a portion goes out in one request."""
 
     def carry(self, portion: Sequence[SendTask], readers: InstanceReaders, number: int) -> None:
         """Send it, and write into the journal what was answered of each; returns only if it was answered.
 
-        Raises RequestError where there was no answer of use, InstanceBroke, and SourceError where nothing was begun.
+        Raises RequestError where there was no answer of use, InstanceBroke, TooMuchAtOnce where there are several
+        instances in it, and SourceError where nothing was begun.
         """
         ...
 
@@ -106,6 +119,8 @@ class HttpSender(SenderThread):
             shop.carrier.carry(portion, readers, number)
         except InstanceBroke as broke:
             self._broke(portion, broke, number)
+        except TooMuchAtOnce as refusal:
+            self._too_much(portion, refusal.error, number)
         except SourceError as error:
             self._not_begun(portion, error)
         except TransferStopped:
@@ -128,6 +143,17 @@ class HttpSender(SenderThread):
         if others := [task for task in portion if task is not broke.task]:
             self._shop.queue.put_last(others)
 
+    def _too_much(self, portion: Sequence[SendTask], error: RequestError, number: int) -> None:
+        """Sent again in halves, and what comes after it in smaller requests too."""
+        shop = self._shop
+        shop.course.answered()
+        shop.journal.occurred("request_too_large", {"request": number, "instances": len(portion), "reason": str(error)})
+        shop.queue.limit_to(len(portion) // 2)
+        for task in portion:
+            task.losses = max(task.losses, 1)
+            shop.journal.no_answer(task, error, will_be_sent_again=True)
+        self._put_halves_last(portion)
+
     def _not_begun(self, portion: Sequence[SendTask], error: SourceError) -> None:
         for task in portion:
             self._shop.journal.not_sent(task, error)
@@ -149,6 +175,9 @@ class HttpSender(SenderThread):
     def _put_back(self, portion: Sequence[SendTask], error: RequestError) -> None:
         """Sent again as it was; where that is lost too in halves, until the instance that is to blame stands alone."""
         shop = self._shop
+        if isinstance(error, _NOT_ABOUT_IT):
+            self._put_back_unchanged(portion, error)
+            return
         is_alone = len(portion) == 1
         losses = portion[0].losses + 1
         again = not shop.course.is_over and not (is_alone and losses >= shop.policy.losses_per_instance)
@@ -157,7 +186,20 @@ class HttpSender(SenderThread):
             shop.journal.no_answer(task, error, will_be_sent_again=again)
         if not again:
             return
-        middle = len(portion) // 2 if losses >= shop.policy.losses_per_instance and not is_alone else len(portion)
-        for part in (portion[:middle], portion[middle:]):
-            if part:
-                shop.queue.put_last(part)
+        if losses >= shop.policy.losses_per_instance and not is_alone:
+            self._put_halves_last(portion)
+        else:
+            shop.queue.put_last(portion)
+
+    def _put_back_unchanged(self, portion: Sequence[SendTask], error: RequestError) -> None:
+        again = not self._shop.course.is_over
+        for task in portion:
+            task.losses = max(task.losses, 1)
+            self._shop.journal.no_answer(task, error, will_be_sent_again=again)
+        if again:
+            self._shop.queue.put_last(portion)
+
+    def _put_halves_last(self, portion: Sequence[SendTask]) -> None:
+        middle = len(portion) // 2
+        for half in (portion[:middle], portion[middle:]):
+            self._shop.queue.put_last(half)

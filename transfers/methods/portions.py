@@ -35,6 +35,11 @@ class PortionQueue:
                 return self._next()
             return self._again.popleft() if self._again else []
 
+    def limit_to(self, instances: int) -> None:
+        """From now on, no more than so many in a request that was not sent yet."""
+        with self._lock:
+            self._limits = self._limits._replace(instances=min(self._limits.instances, max(1, instances)))
+
     def give_back(self, portion: Sequence[SendTask]) -> None:
         """Put back what was not begun: it is the next."""
         with self._lock:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
 from threading import Event
 
 from audit.entries import ManifestEntry
 from audit.observations import Observation, Occurrence
-from transfers.errors import BodyTooLarge, MalformedAnswer, RequestRefused, ResourceNotFound
+from transfers.errors import BodyTooLarge, RequestRefused, ServiceFailed
 from transfers.methods.base import Preflight, SendContext
 from transfers.methods.http_course import HttpCourse
 from transfers.methods.http_sender import HttpSender, HttpShop
@@ -27,8 +28,8 @@ LARGEST_BUFFERED_BYTES = 2**31 - 1
 _CHUNKED_INSTANCES = 64
 _CHUNKED_MEGABYTES = 64
 _MEGABYTE = 1_000_000
-_NOT_OFFERED = (RequestRefused, ResourceNotFound, MalformedAnswer)
-"""Of a search: whoever only stores need not offer it."""
+_NO_SEARCH = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_ACCEPTABLE, 501})
+"""Of a service that is there and only stores; 404 is what a wrong path leads to."""
 
 
 class StowRs:
@@ -87,11 +88,7 @@ class StowRs:
         if options.body == BUFFERED:
             _check_sizes(entries, options.limits)
         with HttpSession(context.dicomweb_endpoint, context.stop) as session:
-            offers_search = True
-            try:
-                DicomWeb(session).search_studies(entries[0].study_instance_uid)
-            except _NOT_OFFERED:
-                offers_search = False
+            offers_search = _lets_us_search(DicomWeb(session), entries[0].study_instance_uid)
         detail = {"offers_search": offers_search}
         return Preflight(occurrences=(Occurrence("preflight_request", datetime.now(UTC), detail),))
 
@@ -110,6 +107,17 @@ class StowRs:
             request = StowRequest(session, journal, is_buffered=options.body == BUFFERED)
             shop = HttpShop(request, queue, course, journal, context.reconnect, context.source, cut)
             yield from sending.observations([HttpSender(shop, sending.one_ended) for _ in range(count)])
+
+
+def _lets_us_search(service: DicomWeb, study_instance_uid: str) -> bool:
+    """Raises RequestError where it is not this service, or refuses us."""
+    try:
+        service.search_studies(study_instance_uid)
+    except (RequestRefused, ServiceFailed) as error:
+        if error.status_code not in _NO_SEARCH:
+            raise
+        return False
+    return True
 
 
 def _check_sizes(entries: Sequence[ManifestEntry], limits: PortionLimits) -> None:

@@ -36,13 +36,14 @@ class MultipartBody:
 
     def chunks(self, parts: Iterable[Part]) -> Iterator[bytes]:
         """Small files go out in one piece with what stands before them."""
+        before = b""
         for part in parts:
-            before = self._head(part.size)
+            before += self._head(part.size)
             for chunk in part.chunks():
                 yield before + chunk if before else chunk
                 before = b""
-            yield before + b"\r\n"
-        yield self._end
+            before += b"\r\n"
+        yield before + self._end
 
     def _head(self, size: int) -> bytes:
         return f"--{self._boundary}\r\nContent-Type: {MEDIA_TYPE}\r\nContent-Length: {size}\r\n\r\n".encode()

@@ -22,6 +22,7 @@ _REFERENCED_SOP_INSTANCE_UID = "00081155"
 _WARNING_REASON = "00081196"
 _FAILURE_REASON = "00081197"
 _LARGEST_REASON = 0xFFFF
+_LONGEST_REASON = len(str(_LARGEST_REASON))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +68,12 @@ def _reasons(items: list[_Item], tag: str) -> Iterator[tuple[str, int | None]]:
 
 
 def _reason(text: str) -> int | None:
-    """VR US. Raises ValueError for anything else."""
-    if not text:
+    """VR US; None for anything else, which is no reason to believe nothing of the whole answer."""
+    digits = text.removesuffix(".0")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_REASON):
         return None
-    reason = int(float(text)) if "." in text else int(text)
-    if not 0 <= reason <= _LARGEST_REASON:
-        raise ValueError("a reason beyond VR US")
-    return reason
+    reason = int(digits)
+    return reason if reason <= _LARGEST_REASON else None
 
 
 def _json_items(content: bytes) -> dict[str, list[_Item]]:

@@ -18,7 +18,7 @@ from transfers.abandoned import end_abandoned_attempts
 from transfers.cancelling import record_cancelled
 from transfers.doorbell import ring_worker
 from transfers.methods import METHODS
-from transfers.models import Batch, Destination, Transfer
+from transfers.models import Batch, Destination, Source, Transfer
 from transfers.rollback import CannotRollBack, check_can_roll_back, check_is_same_archive
 from transfers.selection import uids_brought
 from transfers.states import HELD, RETRIABLE, TERMINAL, Purpose, State
@@ -34,6 +34,14 @@ class NothingToCancel(Exception):
 
 class DestinationMoved(Exception):
     """The destination was pointed to another archive since. Name the files instead: verify PATH --to NAME."""
+
+
+class AtSource(NamedTuple):
+    """A study that a source holds."""
+
+    source: Source
+    study_id: str
+    """By what the source knows it."""
 
 
 def manifest_digest(study: StudyManifest) -> str:
@@ -58,12 +66,14 @@ def create_transfer(  # noqa: PLR0913  one for each thing that may be asked for
     files_left_out: int = 0,
     worker: str = "",
     batch: Batch | None = None,
+    at_source: AtSource | None = None,
     by: str = "",
 ) -> Transfer:
     """Write a transfer with its audit and a row an instance. With `worker` it is born claimed by that process.
 
     `method` None: nothing will be sent; the destination is only asked about the study. `batch`: it was submitted
-    with that, and runs in the background. `by`: who asked for it, where neither a batch nor a command did.
+    with that, and runs in the background. `at_source`: where its instances are, if not in files. `by`: who asked for
+    it, where neither a batch nor a command did.
     """
     now = timezone.now()
     audit = open_audit(
@@ -83,6 +93,8 @@ def create_transfer(  # noqa: PLR0913  one for each thing that may be asked for
         asks_commitment=asks_commitment or (method is not None and METHODS[method].asks_commitment),
         rolls_back=rolls_back,
         batch=batch,
+        source=at_source.source if at_source else None,
+        source_study_id=at_source.study_id if at_source else "",
         stops_before_sending=batch is not None and not batch.starts,
         is_in_background=batch is not None,
         study_instance_uid=study.study_instance_uid,
@@ -95,6 +107,7 @@ def create_transfer(  # noqa: PLR0913  one for each thing that may be asked for
         created_at=now,
     )
     asked_for = {"method": method, "verify": verify, "instances": len(study.entries)} | ({"by": by} if by else {})
+    asked_for |= {"source": at_source.source.name} if at_source else {}
     queue.record_event(transfer, "created", now, **asked_for)
     return transfer
 
@@ -140,6 +153,7 @@ def inquire_elsewhere(
     )
     inquiry = create_transfer(
         study,
+        at_source=AtSource(transfer.source, transfer.source_study_id) if transfer.source else None,
         destination=destination,
         method=None,
         verify=verify,
@@ -159,11 +173,14 @@ def lock(destination: Destination) -> None:
     Destination.objects.select_for_update().get(pk=destination.pk)
 
 
-def find_unfinished(study: StudyManifest, *, destination: Destination, method: str | None) -> Transfer | None:
+def find_unfinished(
+    study: StudyManifest, *, destination: Destination, method: str | None, source: Source | None = None
+) -> Transfer | None:
     """The transfer of exactly these files to this destination that was begun and not finished, the newest."""
     return (
         Transfer.objects.filter(
             destination=destination,
+            source=source,
             method=method,
             study_instance_uid=study.study_instance_uid,
             manifest_sha256=manifest_digest(study),

@@ -17,7 +17,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from audit.guards import check_guards
 from transfers.exit_codes import ExitCode
-from transfers.models import Destination
+from transfers.models import Destination, Source
 from transfers.verification import Verification
 
 
@@ -92,6 +92,16 @@ def destination_named(name: str) -> Destination:
     except Destination.DoesNotExist:
         known = ", ".join(Destination.objects.values_list("name", flat=True)) or "none yet"
         message = f"There is no destination “{name}” (there are: {known}). Add it with `manage.py destination add`."
+        raise wrong_usage(message) from None
+
+
+def source_named(name: str) -> Source:
+    """Raises CommandError, with the names that there are, for an unknown one."""
+    try:
+        return Source.objects.get(name=name)
+    except Source.DoesNotExist:
+        known = ", ".join(Source.objects.values_list("name", flat=True)) or "none yet"
+        message = f"There is no source “{name}” (there are: {known}). Add it with `manage.py source add`."
         raise wrong_usage(message) from None
 
 

@@ -1,15 +1,38 @@
-"""The paths given on the command line, read into a manifest."""
+"""What is to be sent, as the command line names it, read into manifests."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from threading import Event
+from typing import NamedTuple
 
-from audit.entries import InputManifest
+from audit.entries import InputManifest, Skipped, StudyManifest
 from audit.inputs import InputUnreadable
 from audit.manifest import read_input
+from transfers.errors import RequestError, SourceStopped, StudyAmbiguous, StudyNotAtSource, StudyNotStable
 from transfers.management.base import wrong_usage
 from transfers.management.terminal import reading_bar
+from transfers.models import Source
+from transfers.passwords import PasswordUnreadable
+from transfers.services import AtSource
+from transfers.sources.orthanc_studies import find_study, take_manifest, wait_until_stable
+
+
+class Study(NamedTuple):
+    """One study of the input."""
+
+    manifest: StudyManifest
+    at_source: AtSource | None = None
+
+
+class Input(NamedTuple):
+    """All of it."""
+
+    studies: Sequence[Study]
+    skipped: Sequence[Skipped]
+    left_out: int
+    """How many instances or files could not be read and are part of no transfer."""
 
 
 def read_manifest(paths: Sequence[str]) -> InputManifest:
@@ -19,3 +42,33 @@ def read_manifest(paths: Sequence[str]) -> InputManifest:
             return read_input(paths, progress=count)
     except InputUnreadable as error:
         raise wrong_usage(str(error)) from error
+
+
+def input_of_paths(paths: Sequence[str]) -> Input:
+    """Raises CommandError for a path that is not there."""
+    manifest = read_manifest(paths)
+    return Input([Study(study) for study in manifest.studies], manifest.skipped, manifest.left_out)
+
+
+def input_of_source(source: Source, studies: Sequence[str], stop: Event, *, waits_until_stable: bool) -> Input:
+    """Raises CommandError for a study that is not there, or a source that cannot be asked."""
+    try:
+        found = list(_taken(source, studies, stop, waits_until_stable=waits_until_stable))
+    except (StudyNotAtSource, StudyAmbiguous, StudyNotStable, SourceStopped, RequestError, PasswordUnreadable) as error:
+        raise wrong_usage(f"{source}: {error}") from error
+    skipped = [each for _, of_study in found for each in of_study]
+    return Input([study for study, _ in found], skipped, sum(not each.kind.is_harmless for each in skipped))
+
+
+def _taken(
+    source: Source, studies: Sequence[str], stop: Event, *, waits_until_stable: bool
+) -> Iterator[tuple[Study, Sequence[Skipped]]]:
+    endpoint = source.endpoint
+    for study in studies:
+        source_id = find_study(endpoint, study, stop)
+        if waits_until_stable:
+            wait_until_stable(endpoint, source_id, stop)
+        held = take_manifest(endpoint, source_id, stop)
+        if not held.manifest.entries:
+            raise StudyNotAtSource("The source holds no instance of this study that can be sent.")
+        yield Study(held.manifest, AtSource(source, source_id)), held.skipped

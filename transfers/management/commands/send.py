@@ -1,4 +1,4 @@
-"""`manage.py send PATH… --to NAME`: the main job, from files to verdicts."""
+"""`manage.py send PATH… --to NAME`, or `--from SOURCE --study UID`: the main job, from instances to verdicts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 from django.db import transaction
 
-from audit.entries import InputManifest, StudyManifest
 from transfers import queue, services
 from transfers.exit_codes import ExitCode
 from transfers.feasibility import NotFeasible, Plan, Wish, plan_of
@@ -17,23 +16,31 @@ from transfers.management.base import (
     WAYS_TO_VERIFY,
     TallymanCommand,
     destination_named,
+    source_named,
     stop_on_signal,
     way_to_verify,
     wrong_usage,
 )
-from transfers.management.inputs import read_manifest
+from transfers.management.inputs import Input, Study, input_of_paths, input_of_source
 from transfers.management.outcome import await_commitments, finish, listening, run_one
 from transfers.management.terminal import progress_bar
 from transfers.methods import METHODS
 from transfers.methods.options import WrongOption, parse_options
-from transfers.models import Destination, Transfer
+from transfers.models import Destination, Source, Transfer
 
 
 class Command(TallymanCommand):
-    help = "Send files, folders and ZIP files: one transfer a study, each with its verdict."
+    help = "Send files, folders and ZIP files, or studies of a source: one transfer a study, each with its verdict."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("paths", nargs="+", metavar="PATH", help="file, folder or ZIP file")
+        parser.add_argument("paths", nargs="*", metavar="PATH", help="file, folder or ZIP file")
+        parser.add_argument("--from", dest="source", metavar="SOURCE", help="in place of paths: what holds the studies")
+        parser.add_argument(
+            "--study", action="append", default=[], metavar="UID", help="of the source: Study Instance UID; repeatable"
+        )
+        parser.add_argument(
+            "--wait-until-stable", action="store_true", help="first wait until the source calls the studies stable"
+        )
         parser.add_argument("--to", required=True, metavar="NAME", help="destination")
         parser.add_argument(
             "--method", choices=sorted(METHODS), help="how to send (default: by the kind of destination)"
@@ -51,21 +58,22 @@ class Command(TallymanCommand):
 
     def run(self, **options: Any) -> None:
         destination = destination_named(options["to"])
-        plan = _plan(destination, options)
+        source = _source(options)
+        plan = _plan(destination, source, options)
         options |= {"method": plan.method, "verify": plan.verify, "commitment": plan.asks_commitment}
         options["option"] = _options(options)
-        manifest = read_manifest(options["paths"])
         stop = Event()
+        found = _input(source, options, stop)
         transfers: list[Transfer] = []
         held: list[str] = []
         with stop_on_signal(stop), listening(options["commitment"]), progress_bar(sys.stderr) as watch:
-            for study in manifest.studies:
+            for study in found.studies:
                 if stop.is_set():
                     break
                 try:
-                    transfer = _take(study, destination, manifest, options)
+                    transfer = _take(study, destination, found, options)
                 except queue.TransferIsHeld:
-                    held.append(study.study_instance_uid)
+                    held.append(study.manifest.study_instance_uid)
                     continue
                 transfers.append(transfer)
                 run_one(transfer, stop, watch)
@@ -75,15 +83,32 @@ class Command(TallymanCommand):
                 f"Another process is sending study {study_instance_uid} to {destination}: wait until it ends."
             )
         done = len(transfers) + len(held)
-        cut_short = ExitCode.INTERRUPTED if done < len(manifest.studies) else ExitCode.WRONG_USAGE if held else None
-        finish(self.stdout, transfers, manifest.skipped, as_json=options["json"], cut_short=cut_short)
+        cut_short = ExitCode.INTERRUPTED if done < len(found.studies) else ExitCode.WRONG_USAGE if held else None
+        finish(self.stdout, transfers, found.skipped, as_json=options["json"], cut_short=cut_short)
 
 
-def _plan(destination: Destination, options: dict[str, Any]) -> Plan:
+def _source(options: dict[str, Any]) -> Source | None:
+    """Raises CommandError unless there are either paths, or a source with studies."""
+    if bool(options["paths"]) == bool(options["source"]):
+        raise wrong_usage("Name what to send: paths, or a source by --from with its --study.")
+    if bool(options["study"]) != bool(options["source"]):
+        raise wrong_usage("--from SOURCE and --study UID belong together.")
+    return source_named(options["source"]) if options["source"] else None
+
+
+def _input(source: Source | None, options: dict[str, Any], stop: Event) -> Input:
+    if source is None:
+        return input_of_paths(options["paths"])
+    with stop_on_signal(stop):
+        return input_of_source(source, options["study"], stop, waits_until_stable=options["wait_until_stable"])
+
+
+def _plan(destination: Destination, source: Source | None, options: dict[str, Any]) -> Plan:
     """Refuses beforehand what cannot be promised there."""
     wish = Wish(
         destination,
         method=options["method"] or "",
+        source=source,
         verify=options["verify"] or "",
         asks_commitment=options["commitment"] or None,
         rolls_back=options["rollback"],
@@ -94,14 +119,14 @@ def _plan(destination: Destination, options: dict[str, Any]) -> Plan:
         raise wrong_usage(str(error)) from error
 
 
-def _options(options: dict[str, Any]) -> dict[str, int]:
+def _options(options: dict[str, Any]) -> dict[str, Any]:
     try:
         return parse_options(METHODS[options["method"]].Options, options["option"])
     except WrongOption as error:
         raise wrong_usage(str(error)) from error
 
 
-def _take(study: StudyManifest, destination: Destination, manifest: InputManifest, options: dict[str, Any]) -> Transfer:
+def _take(study: Study, destination: Destination, found: Input, options: dict[str, Any]) -> Transfer:
     """The unfinished transfer of the same files, taken up again, or a new one.
 
     Raises TransferIsHeld where another process is at it.
@@ -116,13 +141,17 @@ def _take(study: StudyManifest, destination: Destination, manifest: InputManifes
     }
     with transaction.atomic():
         services.lock(destination)
-        unfinished = services.find_unfinished(study, destination=destination, method=options["method"])
+        source = study.at_source.source if study.at_source else None
+        unfinished = services.find_unfinished(
+            study.manifest, destination=destination, method=options["method"], source=source
+        )
         if unfinished is None:
             return services.create_transfer(
-                study,
+                study.manifest,
+                at_source=study.at_source,
                 destination=destination,
                 method=options["method"],
-                files_left_out=manifest.left_out,
+                files_left_out=found.left_out,
                 worker=worker,
                 **asked_for,
             )

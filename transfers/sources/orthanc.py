@@ -16,9 +16,16 @@ from audit.left_out import LeftOut
 from audit.part10 import locate_data_set
 from transfers.endpoints import OrthancEndpoint
 from transfers.errors import (
+    AnswerCut,
+    CredentialsRefused,
     RequestError,
     RequestInterrupted,
+    RequestTimedOut,
+    RequestTlsFailed,
     ResourceNotFound,
+    ServiceAddressUnknown,
+    ServiceBusy,
+    ServiceUnreachable,
     SourceError,
     SourceFileChanged,
     SourceInstanceGone,
@@ -31,6 +38,21 @@ from transfers.wire.orthanc import Orthanc
 _HEAD_BYTES = 16 * 1024
 _LONGEST_HEAD = 1024 * 1024
 """Of preamble and file meta group together."""
+_CHANGED = "The source holds another file under this instance now. Send the study anew."
+_WAITS_SECONDS = (0.5, 1.0, 2.0)
+"""Between tries to reach the source, in a row; after these each instance is tried once."""
+_MOST_FAILURES = 6
+"""In a row, before the source is given up: what is left is not sent, and the same send continues it."""
+_OF_THE_SOURCE = (
+    ServiceUnreachable,
+    ServiceAddressUnknown,
+    RequestTlsFailed,
+    RequestTimedOut,
+    AnswerCut,
+    ServiceBusy,
+    CredentialsRefused,
+)
+"""Faults that are hardly those of one instance."""
 
 
 class OrthancSource:
@@ -52,6 +74,9 @@ class OrthancReaders:
         self._endpoint = endpoint
         self._stop = stop
         self._session: HttpSession | None = None
+        self._failures = 0
+        """Of the source itself, in a row."""
+        self._given_up: SourceError | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -62,14 +87,41 @@ class OrthancReaders:
         self.close()
 
     def open(self, entry: ManifestEntry) -> OrthancReader:
-        return self._open(entry, whole_file=False)
+        return self._opened(entry, whole_file=False)
 
     def open_file(self, entry: ManifestEntry) -> OrthancReader:
-        return self._open(entry, whole_file=True)
+        return self._opened(entry, whole_file=True)
 
     def close(self) -> None:
         if self._session is not None:
             self._session.close()
+            self._session = None
+
+    def _opened(self, entry: ManifestEntry, *, whole_file: bool) -> OrthancReader:
+        """Waits and tries again where the source itself is to blame, until it was so too often in a row."""
+        while True:
+            if self._given_up is not None:
+                raise type(self._given_up)(str(self._given_up))
+            try:
+                reader = self._open(entry, whole_file=whole_file)
+            except SourceError as error:
+                if not isinstance(error.__cause__, _OF_THE_SOURCE) or not self._is_worth_another_try(error):
+                    raise
+                continue
+            self._failures = 0
+            return reader
+
+    def _is_worth_another_try(self, error: SourceError) -> bool:
+        """After a while, where it is."""
+        self._failures += 1
+        if self._failures >= _MOST_FAILURES:
+            self._given_up = error
+        is_passing = isinstance(error.__cause__, RequestError) and error.__cause__.retriable
+        if not is_passing or self._failures > len(_WAITS_SECONDS):
+            return False
+        if self._stop.wait(_WAITS_SECONDS[self._failures - 1]):
+            raise SourceStopped
+        return True
 
     def _open(self, entry: ManifestEntry, *, whole_file: bool) -> OrthancReader:
         if not entry.source_id:
@@ -90,10 +142,12 @@ class OrthancReader:
         self._taken = 0
         """Bytes of the file that have come."""
         self._stack = ExitStack()
-        self._held = b""
+        self._held = memoryview(b"")
         """What has come and was not handed out."""
         try:
             answer = self._stack.enter_context(orthanc.open_file(entry.source_id))
+            if answer.headers.get("Content-Length", str(entry.file_size)) != str(entry.file_size):
+                raise SourceFileChanged(_CHANGED)
             self._chunks: Iterator[bytes] = answer.chunks()
             start = self._read_head()
         except BaseException as error:
@@ -105,6 +159,7 @@ class OrthancReader:
         self.size = entry.file_size if whole_file else entry.file_size - start
         if not whole_file:
             self._held = self._held[start:]
+        self._left = self.size
 
     def __enter__(self) -> Self:
         return self
@@ -115,18 +170,24 @@ class OrthancReader:
         self.close()
 
     def readinto(self, buffer: memoryview) -> int:
-        if not self._held and not self._take():
+        if not self._left or not len(buffer):
             return 0
+        if not self._held and not self._take():
+            raise SourceFileChanged(_CHANGED)
         length = min(len(buffer), len(self._held))
         buffer[:length] = self._held[:length]
         self._held = self._held[length:]
+        self._left -= length
         return length
 
     def check_unchanged(self) -> None:
-        if self._held or self._take():
-            raise SourceFileChanged
-        if self._taken != self._entry.file_size or self._entry.file_md5 not in {"", self._md5.hexdigest()}:
-            raise SourceFileChanged
+        """Before all was read nothing more is known than at its beginning."""
+        if self._left:
+            return
+        if self._take() or self._taken != self._entry.file_size:
+            raise SourceFileChanged(_CHANGED)
+        if self._entry.file_md5 and self._entry.file_md5 != self._md5.hexdigest():
+            raise SourceFileChanged(_CHANGED)
 
     def descriptor(self) -> None:
         """None: it comes over the network, once."""
@@ -149,12 +210,12 @@ class OrthancReader:
                 wanted *= 4
                 continue
             if transfer_syntax_uid != self._entry.transfer_syntax_uid:
-                raise SourceFileChanged
-            self._held = head
+                raise SourceFileChanged(_CHANGED)
+            self._held = memoryview(head)
             return start
 
     def _take(self) -> bool:
-        self._held = self._next()
+        self._held = memoryview(self._next())
         return bool(self._held)
 
     def _next(self) -> bytes:
@@ -166,7 +227,7 @@ class OrthancReader:
         self._taken += len(chunk)
         self._md5.update(chunk)
         if self._taken > self._entry.file_size:
-            raise SourceFileChanged
+            raise SourceFileChanged(_CHANGED)
         return chunk
 
 

@@ -3,7 +3,8 @@
 
 export PYTHON
 PY = .venv/bin/python
-PYTEST = $(PY) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+# Four on any machine: most tests wait for a peer most of the time.
+PYTEST = $(PY) -m pytest --numprocesses=4 --dist=loadfile
 
 .PHONY: install demo test coverage lint format bench screenshots clean
 

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Timer
+from typing import Any
 
 import pytest
 from pydicom.uid import DeflatedExplicitVRLittleEndian
@@ -124,7 +125,7 @@ def test_other_bytes_of_the_same_length_under_the_same_id_are_noticed(tmp_path: 
     one, other = tmp_path / "one", tmp_path / "other"
     for folder in (one, other):
         folder.mkdir()
-    uids = {"study_instance_uid": "1.2.7", "series_instance_uid": "1.2.8", "sop_instance_uid": "1.2.9"}
+    uids: Any = {"study_instance_uid": "1.2.7", "series_instance_uid": "1.2.8", "sop_instance_uid": "1.2.9"}
     old = write_instance(one, noise=1, size_bytes=500, **uids)
     new = write_instance(other, noise=2, size_bytes=500, **uids)
     with Orthanc(tmp_path / "overwriting", settings=settings) as peer:

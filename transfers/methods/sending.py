@@ -75,6 +75,8 @@ class Sending:
     def observations(self, senders: Sequence[SenderThread]) -> Generator[Observation | Occurrence | None, None, None]:
         """Start the threads, and yield what they see; closing it ends them. Raises an error of ours."""
         self._senders, self._running = senders, len(senders)
+        if self._stop.is_set():
+            self._stop_in_time()
         try:
             for sender in senders:
                 sender.start()

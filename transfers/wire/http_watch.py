@@ -75,7 +75,10 @@ class Watch:
             self._exchanges.discard(exchange)
 
     def close(self) -> None:
+        """Once nothing is under way any more; its thread is gone then."""
         self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
 
     def _look(self) -> None:
         while not self._ended.wait(_LOOK_SECONDS):

@@ -15,7 +15,7 @@ from django.utils import timezone
 from audit.entries import ManifestEntry
 from audit.ledger import AuditIsSealed, Ledger, entries_of
 from audit.observations import EvidenceKind, Observation
-from transfers import changes, commitments, ending, queue
+from transfers import changes, commitments, ending, growth, queue
 from transfers.abandoned import end_abandoned_attempts
 from transfers.cancelling import CANCELLED, record_cancelled
 from transfers.commitment_requests import ask_to_commit
@@ -159,6 +159,8 @@ def _run_phases(run: Run) -> None:
         ask_what_arrived(run)
     if purpose is Purpose.ROLL_BACK or (is_all_or_nothing and is_known_to_be_incomplete(run)):
         remove_again(run)
+    if purpose is Purpose.SEND and not run.stop.is_set():
+        growth.ask_source_again(transfer, run.stop)
     if not run.halt.is_set():
         close(run)
 

@@ -53,6 +53,15 @@ _STATES: Mapping[str, Told] = {
 }
 
 
+def _source_grown(detail: Detail) -> Told:
+    more = int(detail.get("instances", 0))
+    return Told(
+        f"The source has {more:,} more {'instance' if more == 1 else 'instances'} since the manifest",
+        "They are no part of this transfer",
+        "warning",
+    )
+
+
 def _created(detail: Detail) -> Told:
     asked = "" if detail.get("method") else "Nothing will be sent: the destination is only asked"
     return Told("Submitted", asked or count_text(int(detail.get("instances", 0)), "instance"))
@@ -238,6 +247,7 @@ TELLERS: Mapping[str, Callable[[Detail], Told]] = {
         f"{count_text(int(detail.get('instances', 0)), 'instance')} could not be removed", _reason(detail), "error"
     ),
     "stable_study_fired": _stable_study_fired,
+    "source_grown": _source_grown,
     "missing_again": _plain("The destination lacks instances now, though the study had been committed", "error"),
     "alarm_seen": lambda detail: Told("The alarm was seen", str(detail.get("by") or "")),
     "content_compared": lambda detail: Told(

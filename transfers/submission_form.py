@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import fields
@@ -16,7 +17,7 @@ from transfers.feasibility import NotFeasible, Plan, plan_of
 from transfers.import_roots import PathNotAllowed, confined
 from transfers.methods import METHODS
 from transfers.methods.options import WrongOption, check_options
-from transfers.models import Destination, Upload
+from transfers.models import Destination, Source, Upload
 from transfers.option_fields import option_field
 from transfers.submissions import Submission
 from transfers.submitted_files import File
@@ -25,6 +26,10 @@ from transfers.verification import ALL, Level, Verification
 UPLOADS_MAXIMUM = 2_000
 PATH_CHARACTERS_MAXIMUM = 4_096
 """PATH_MAX of Linux."""
+STUDIES_MAXIMUM = 500
+"""In one batch."""
+_STUDY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){4}|[0-9.]{1,64}")
+"""An Orthanc ID, or a UID."""
 
 
 class _FilesInput(forms.ClearableFileInput):
@@ -53,10 +58,38 @@ class _UploadsField(forms.Field):
             raise ValidationError("What was uploaded is not known here. Upload it again.") from None
 
 
+class _StudiesField(forms.Field):
+    """By what a source knows studies."""
+
+    widget = forms.MultipleHiddenInput
+
+    def clean(self, value: Any) -> list[str]:
+        studies = list(dict.fromkeys(value or []))
+        if len(studies) > STUDIES_MAXIMUM:
+            raise ValidationError(f"Choose up to {STUDIES_MAXIMUM} studies at once.")
+        if not all(_STUDY.fullmatch(each) for each in studies):
+            raise ValidationError("A study that was chosen is not known here. Search again.")
+        return studies
+
+
 class SubmissionForm(forms.Form):
     """What to send in one go; it waits as a draft until somebody starts it. Where nothing is sent it asks at once."""
 
     uploads = _UploadsField(required=False)
+    source = forms.ModelChoiceField(
+        Source.objects.all(),
+        to_field_name="name",
+        required=False,
+        error_messages={"invalid_choice": "This source is not there any more."},
+    )
+    studies = _StudiesField(required=False)
+    searched_at = forms.CharField(required=False, max_length=64)
+    """The source that was searched for those studies."""
+    waits_until_stable = forms.BooleanField(
+        required=False,
+        label="Wait until the source calls them stable",
+        help_text="The manifest is taken once nothing has come for a study for the StableAge of the source (IsStable).",
+    )
     path = forms.CharField(required=False, max_length=PATH_CHARACTERS_MAXIMUM, strip=False)
     destination = forms.ModelChoiceField(
         Destination.objects.all(),
@@ -103,7 +136,7 @@ class SubmissionForm(forms.Form):
         self.fields["method"].choices = [("", ""), *((key, method.label) for key, method in METHODS.items())]  # type: ignore[attr-defined]
         for key, method in METHODS.items():
             for option in fields(method.Options):
-                self.fields[_name_of(key, option.name)] = option_field(option, method.label)
+                self.fields[option_name(key, option.name)] = option_field(option, method.label)
 
     def option_fields(self) -> list[forms.BoundField]:
         """Of all methods."""
@@ -135,19 +168,36 @@ class SubmissionForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
-        has_files = bool(found.get("files") or found.get("uploads"))
-        if has_files and found.get("path"):
-            self.add_error("path", "Give files or a folder on the server, one of the two.")
-        if not has_files and not found.get("path") and not self.errors:
-            self.add_error("files", "Choose what to send: files, or a folder on the server.")
+        self._check_what(found)
         if found.get("destination") and not {"verify", "sample_percent", "method"} & set(self.errors):
             found["options"] = self._options()
         return found
 
+    def _check_what(self, found: dict[str, Any]) -> None:
+        """One thing of the three: files, a folder, studies of a source."""
+        has_files = bool(found.get("files") or found.get("uploads"))
+        if found.get("source"):
+            self._check_studies(found, has_files=has_files)
+        elif has_files and found.get("path"):
+            self.add_error("path", "Give files or a folder on the server, one of the two.")
+        elif not has_files and not found.get("path") and not self.errors:
+            self.add_error("files", "Choose what to send: files, or a folder on the server.")
+
+    def _check_studies(self, found: dict[str, Any], *, has_files: bool) -> None:
+        if has_files or found.get("path"):
+            self.add_error("source", "Give studies of a source or files, one of the two.")
+        elif not found.get("studies") and "studies" not in self.errors:
+            self.add_error("studies", "Search the source, and choose studies.")
+        elif found.get("searched_at") != found["source"].name:
+            self.add_error("studies", "These are studies of another source: search this one.")
+
     def submission(self) -> Submission:
         """Of what was said and found right, but for the files that came with it."""
         asked = self.cleaned_data
-        return self._wanted()._replace(options=asked["options"], path=asked["path"], uploads=asked["uploads"])
+        wanted = self._wanted()._replace(options=asked["options"], path=asked["path"], uploads=asked["uploads"])
+        if wanted.source is None:
+            return wanted
+        return wanted._replace(studies=asked["studies"], waits_until_stable=bool(asked["waits_until_stable"]))
 
     @property
     def received(self) -> Sequence[File]:
@@ -159,6 +209,7 @@ class SubmissionForm(forms.Form):
         asked = self.cleaned_data
         return Submission(
             destination=asked["destination"],
+            source=asked.get("source"),
             method=asked.get("method", ""),
             verify=self._verify(),
             asks_commitment=asked.get("asks_commitment") or None,
@@ -190,7 +241,7 @@ class SubmissionForm(forms.Form):
 
     def _options_of(self, plan: Plan) -> dict[str, Any]:
         key, method = plan.method, METHODS[plan.method]
-        names = {option.name: self.cleaned_data.get(_name_of(key, option.name)) for option in fields(method.Options)}
+        names = {option.name: self.cleaned_data.get(option_name(key, option.name)) for option in fields(method.Options)}
         try:
             return check_options(method.Options, {name: value for name, value in names.items() if value is not None})
         except WrongOption as error:
@@ -198,7 +249,8 @@ class SubmissionForm(forms.Form):
             return {}
 
 
-def _name_of(method: str, option: str) -> str:
+def option_name(method: str, option: str) -> str:
+    """Of the field."""
     return f"{method}.{option}"
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
-from transfers.models import Destination
+from transfers.models import Destination, Source
 from transfers.submission_form import SubmissionForm
 from transfers.submissions import Submission
 
@@ -25,6 +25,14 @@ def said(destination: Destination, tmp_path: Path, settings: Settings) -> dict[s
 @pytest.fixture
 def service(db: None) -> Destination:
     return Destination.objects.create(name="rest", kind="orthanc", url="http://127.0.0.1:1")
+
+
+@pytest.fixture
+def chosen(said: dict[str, Any]) -> dict[str, Any]:
+    """Two studies of a source, in place of a folder."""
+    Source.objects.create(name="research", url="http://127.0.0.1:1")
+    studies = ["2.25.1", "0a9b3153-2512774b-2d9580de-1fc3dcf6-3bd83918"]
+    return said | {"path": "", "source": "research", "searched_at": "research", "studies": studies}
 
 
 def form_of(said: dict[str, Any]) -> SubmissionForm:
@@ -98,3 +106,50 @@ def test_what_cannot_be_done_is_said_beside_its_field(
     form = form_of(said | wrong)
 
     assert list(form.errors) == [field]
+
+
+def test_studies_of_a_source_are_submitted(chosen: dict[str, Any]) -> None:
+    submission = submission_of(chosen | {"waits_until_stable": "on", "method": "orthanc-modality-store"})
+
+    assert submission.source is not None
+    assert (submission.source.name, list(submission.studies)) == ("research", chosen["studies"])
+    assert (submission.waits_until_stable, submission.path) == (True, "")
+
+
+def test_the_alias_of_a_job_is_an_option_of_its_method(chosen: dict[str, Any]) -> None:
+    asked = {"method": "orthanc-modality-store", "orthanc-modality-store.alias": "north"}
+
+    assert submission_of(chosen | asked).options == {"alias": "north"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"studies": []}, "studies"),
+        ({"studies": ["../../etc"]}, "studies"),
+        ({"studies": [f"2.25.{number}" for number in range(501)]}, "studies"),
+        ({"searched_at": "another"}, "studies"),
+        ({"source": "nowhere"}, "source"),
+        ({"source": ""}, "files"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else str(value),
+)
+def test_only_studies_that_the_source_was_searched_for_are_taken(
+    chosen: dict[str, Any], wrong: dict[str, Any], field: str
+) -> None:
+    form = form_of(chosen | wrong)
+
+    assert not form.is_valid()
+    assert field in form.errors
+
+
+def test_a_folder_and_studies_of_a_source_are_two_submissions(chosen: dict[str, Any], said: dict[str, Any]) -> None:
+    form = form_of(chosen | {"path": said["path"]})
+
+    assert form.errors["source"] == ["Give studies of a source or files, one of the two."]
+
+
+def test_a_job_is_no_way_to_send_files(said: dict[str, Any]) -> None:
+    form = form_of(said | {"method": "orthanc-modality-store"})
+
+    assert "needs a source that sends by itself" in form.errors["method"][0]

@@ -24,6 +24,7 @@ class FileSent:
         self.size = reader.size
         self._reader = reader
         self._before_data_set = reader.data_set_offset
+        self._data_set_size = reader.size - reader.data_set_offset
         self._sha256 = hashlib.sha256()
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._ended_at: datetime | None = None
@@ -58,7 +59,7 @@ class FileSent:
         entry = self.task.entry
         detail = {
             "sha256": self.sha256,
-            "bytes": self.size,
+            "bytes": self._data_set_size,
             "transfer_syntax_uid": entry.transfer_syntax_uid,
             "request": request,
             **detail,

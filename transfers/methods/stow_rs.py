@@ -84,6 +84,8 @@ class StowRs:
 
         Raises BodyTooLarge, RequestError.
         """
+        if not entries:
+            return Preflight()
         options = self.Options(**context.options)
         if options.body == BUFFERED:
             _check_sizes(entries, options.limits)

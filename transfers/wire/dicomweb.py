@@ -85,8 +85,14 @@ class DicomWeb:
         return _paged(lambda offset: self._page(path, [], fields, offset), bounds)
 
     def search_studies(self, study_instance_uid: str) -> list[Row]:
-        """QIDO-RS for a study: the first of what is answered."""
-        return self._rows("/studies", [("StudyInstanceUID", study_instance_uid), ("limit", 1)])
+        """QIDO-RS for a study: the first of what is answered, or all of it where no limit may be named."""
+        matching: Parameters = [("StudyInstanceUID", study_instance_uid)]
+        try:
+            return self._rows("/studies", [*matching, ("limit", 1)])
+        except RequestRefused as error:
+            if error.status_code != HTTPStatus.BAD_REQUEST:
+                raise
+        return self._rows("/studies", matching)
 
     def delete_instance(self, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str) -> bool:
         """Delete it (no transaction of PS3.18, but offered by many); False where it was not there."""

@@ -10,7 +10,7 @@ from typing import Any
 from audit.observations import EvidenceKind, Observation
 from transfers.errors import SourceFileChanged
 from transfers.methods.task import SendTask
-from transfers.sources.base import InstanceReader
+from transfers.sources.base import InstanceReader, InstanceReaders
 
 CHUNK_BYTES = 256 * 1024
 
@@ -26,7 +26,6 @@ class FileSent:
         self._before_data_set = reader.data_set_offset
         self._data_set_size = reader.size - reader.data_set_offset
         self._sha256 = hashlib.sha256()
-        self._md5 = hashlib.md5(usedforsecurity=False)
         self._ended_at: datetime | None = None
 
     def chunks(self) -> Iterator[bytes]:
@@ -43,11 +42,6 @@ class FileSent:
                 self._reader.check_unchanged()
             yield bytes(buffer[:length])
         self._ended_at = datetime.now(UTC)
-
-    @property
-    def md5(self) -> str:
-        """Of the whole file (hex), once it has gone out."""
-        return self._md5.hexdigest()
 
     @property
     def sha256(self) -> str:
@@ -72,7 +66,21 @@ class FileSent:
         return self._ended_at is not None
 
     def _digest(self, content: memoryview) -> None:
-        self._md5.update(content)
         skipped = min(self._before_data_set, len(content))
         self._before_data_set -= skipped
         self._sha256.update(content[skipped:])
+
+
+def md5_of_file_sent(sent: FileSent, readers: InstanceReaders) -> str:
+    """The MD5 (hex) of a file that has gone out, read once more. Raises SourceError, also where it is not the same.
+
+    It is seldom asked for, and would take longer than the SHA-256 if each were given one on its way out.
+    """
+    md5 = hashlib.md5(usedforsecurity=False)
+    with readers.open_file(sent.task.entry) as reader:
+        again = FileSent(sent.task, reader)
+        for chunk in again.chunks():
+            md5.update(chunk)
+    if again.sha256 != sent.sha256:
+        raise SourceFileChanged
+    return md5.hexdigest()

@@ -12,7 +12,7 @@ from typing import Any
 
 from audit.observations import EvidenceKind, Observation
 from transfers.errors import MalformedAnswer, RequestError, SourceError, TransferError
-from transfers.methods.files_sent import FileSent
+from transfers.methods.files_sent import FileSent, md5_of_file_sent
 from transfers.methods.http_sender import InstanceBroke
 from transfers.methods.journal import Journal
 from transfers.methods.stored_copy import compare_with_stored
@@ -26,10 +26,11 @@ from transfers.wire.orthanc import FileState, Orthanc, checked_id, tag_of
 
 _LARGEST_ANSWER_BYTES = 65_536
 _GZIP = 16 + zlib.MAX_WBITS
+_ALREADY_STORED = "AlreadyStored"
 
 _OF_STATUS: Mapping[str, tuple[EvidenceKind, str]] = {
     "Success": (EvidenceKind.ACKNOWLEDGED, "stored"),
-    "AlreadyStored": (EvidenceKind.ACKNOWLEDGED, "it had one already, and threw ours away"),
+    _ALREADY_STORED: (EvidenceKind.ACKNOWLEDGED, "it had one already, and threw ours away"),
     "FilteredOut": (EvidenceKind.REFUSED, "filtered out by a rule of the destination"),
     "Failure": (EvidenceKind.REFUSED, "it could not be stored"),
 }
@@ -78,29 +79,33 @@ class OrthancPosting:
             with self._orthanc.session.open(
                 "POST", "/instances", headers=headers, body=body, accepted=_REFUSING
             ) as answer:
-                self._journal.write(file.observation(number))
+                if file.is_out:
+                    self._journal.write(file.observation(number))
                 said = _said(answer)
         self._take(file, said, answer, readers, number)
 
     def _take(
         self, file: FileSent, said: Mapping[str, Any], answer: HttpAnswer, readers: InstanceReaders, number: int
     ) -> None:
-        status, uid = str(said.get("Status", "")), file.task.entry.sop_instance_uid
-        if answer.status_code in _REFUSING:
-            self._journal.observe(uid, EvidenceKind.REFUSED, _refusal(answer, said) | {"request": number})
-            return
-        kind, meaning = _OF_STATUS.get(status, (EvidenceKind.ANSWER_UNCLEAR, "an answer that cannot be understood"))
-        detail = {"http_status": answer.status_code, "meaning": meaning, "request": number}
-        if status:
-            detail["status"] = clean_text(status)
-        if kind is EvidenceKind.ACKNOWLEDGED and not self._names_it(file, said):
-            detail["reason"] = "The answer is about another instance than was sent."
-            kind = EvidenceKind.ANSWER_UNCLEAR
-        elif kind is EvidenceKind.ANSWER_UNCLEAR:
-            detail["reason"] = "The answer does not say what became of the instance."
+        uid = file.task.entry.sop_instance_uid
+        kind, detail = _refusal(answer, said) if answer.status_code in _REFUSING else self._judged(file, said)
+        detail |= {"http_status": answer.status_code, "request": number}
+        if status := clean_text(str(said.get("Status", ""))):
+            detail["status"] = status
         self._journal.observe(uid, kind, detail)
-        if kind is EvidenceKind.ACKNOWLEDGED and status == "AlreadyStored":
+        if kind is EvidenceKind.ACKNOWLEDGED and status == _ALREADY_STORED:
             self._compare(file, str(said["ID"]), readers)
+
+    def _judged(self, file: FileSent, said: Mapping[str, Any]) -> tuple[EvidenceKind, dict[str, Any]]:
+        found = _OF_STATUS.get(str(said.get("Status", "")))
+        if found is None:
+            return EvidenceKind.ANSWER_UNCLEAR, {"reason": "The answer does not say what became of the instance."}
+        kind, meaning = found
+        if kind is EvidenceKind.ACKNOWLEDGED and not file.is_out:
+            return EvidenceKind.ANSWER_UNCLEAR, {"reason": "The answer came before all of the instance was sent."}
+        if kind is EvidenceKind.ACKNOWLEDGED and not self._names_it(file, said):
+            return EvidenceKind.ANSWER_UNCLEAR, {"reason": "The answer is about another instance than was sent."}
+        return kind, {"meaning": meaning}
 
     def _names_it(self, file: FileSent, said: Mapping[str, Any]) -> bool:
         """Whether the answer gives an Orthanc ID at all; what that is of is looked at where our body was discarded."""
@@ -118,16 +123,12 @@ class OrthancPosting:
             if found != entry.sop_instance_uid:
                 raise MalformedAnswer("The answer is about another instance than was sent.")
             detail: dict[str, Any] = {"already_stored": True}
-            if (
-                self._orthanc.attachment_md5(orthanc_id) == file.md5
-                and self._orthanc.verify_md5(orthanc_id) is FileState.INTACT
+            md5 = entry.file_md5 or md5_of_file_sent(file, readers)
+            if self._orthanc.attachment_md5(orthanc_id) == md5 and (
+                self._orthanc.verify_md5(orthanc_id) is FileState.INTACT
             ):
                 kind = EvidenceKind.IDENTICAL
-                detail |= {
-                    "by": "digest",
-                    "md5": file.md5,
-                    "reason": "Its own digest of its file is that of ours",
-                }
+                detail |= {"by": "digest", "md5": md5, "reason": "Its own digest of its file is that of ours"}
             else:
                 kind, more = compare_with_stored(self._orthanc, orthanc_id, entry, readers, self._spool_folder)
                 detail |= {"by": "read-back", **more}
@@ -157,7 +158,9 @@ def _said(answer: HttpAnswer) -> Mapping[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def _refusal(answer: HttpAnswer, said: Mapping[str, Any]) -> dict[str, Any]:
+def _refusal(answer: HttpAnswer, said: Mapping[str, Any]) -> tuple[EvidenceKind, dict[str, Any]]:
     fault: RequestError = fault_of_status(answer.status_code, answer.headers)
-    meaning = clean_text(str(said.get("Message") or "")) or str(fault)
-    return {"http_status": answer.status_code, "meaning": meaning}
+    if answer.status_code == HTTPStatus.BAD_REQUEST and not said:
+        # Orthanc gives its reason as JSON. Whoever else answers may not even have understood the request.
+        return EvidenceKind.ANSWER_UNCLEAR, {"reason": str(fault)}
+    return EvidenceKind.REFUSED, {"meaning": clean_text(str(said.get("Message") or "")) or str(fault)}

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from transfers import leases
@@ -30,13 +30,15 @@ class BatchHasMoved(TransferError):
 def move_batch(batch: Batch, to: BatchState, **changes: Any) -> None:
     """Change the state of a batch that nobody else changed since it was read, with other fields of it.
 
+    `lease_until` of a batch that goes back into the queue: it is not taken up before.
+
     Raises BatchHasMoved.
     """
     before = BatchState(batch.state)
     if to not in BATCH_TRANSITIONS[before]:
         raise BatchHasMoved
     if to is not BatchState.READING:
-        changes |= {"worker": "", "lease_until": None}
+        changes = {"lease_until": None, **changes, "worker": ""}
     if to is BatchState.STARTED:
         changes["started_at"] = timezone.now()
     changes["state"] = to
@@ -67,7 +69,8 @@ def claim_next_batch(worker: str, besides: Collection[int] = ()) -> Batch | None
     `besides`: ids of what this process is at already.
     """
     others = Batch.objects.exclude(pk__in=besides).order_by("pk")
-    waiting = others.filter(state=BatchState.QUEUED)[:CANDIDATES]
+    is_time = Q(lease_until__isnull=True) | Q(lease_until__lte=timezone.now())
+    waiting = others.filter(is_time, state=BatchState.QUEUED)[:CANDIDATES]
     left = [batch for batch in others.filter(state=BatchState.READING) if _is_left(batch)]
     for batch in sorted([*waiting, *left], key=lambda each: each.pk):
         with suppress(BatchHasMoved):

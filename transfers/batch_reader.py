@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -16,17 +17,21 @@ from django.db import Error, connection, transaction
 from django.utils import timezone
 
 from audit.chunks import chunks
-from audit.entries import InputManifest, Skipped
+from audit.entries import Skipped, StudyManifest
 from audit.escaping import printable
 from audit.inputs import InputUnreadable
 from audit.manifest import read_input
 from transfers import batch_queue, services
 from transfers.batch_queue import BatchHasMoved, move_batch, note_files_read
 from transfers.doorbell import ring_pages, ring_worker
-from transfers.errors import TransferError
+from transfers.errors import RequestInterrupted, SourceStopped, StudyNotStable, TransferError
 from transfers.import_roots import root_by_name
 from transfers.leases import is_lost_connection
-from transfers.models import Batch, SkippedFile
+from transfers.models import Batch, SkippedFile, Source
+from transfers.passwords import PasswordUnreadable
+from transfers.services import AtSource
+from transfers.source_studies import TakenStudy, take_studies
+from transfers.sources.orthanc_studies import STABLE_WITHIN_SECONDS
 from transfers.states import BatchState
 from transfers.stopping import AnyOf
 from transfers.uploads import path_of
@@ -35,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 NOTED_SECONDS = 1.0
 """How often it is written down how many files were read."""
+STABLE_LOOK = timedelta(seconds=5)
+"""How often a source is asked whether it calls the studies stable by now; meanwhile the worker does other things."""
 
 
 class BatchFailed(TransferError):
@@ -61,6 +68,12 @@ class NotWrittenDown(BatchFailed):
     code = "database_failed"
 
 
+class SourcePasswordUnreadable(BatchFailed):
+    """The source's password was stored under another SECRET_KEY. Set it again, and submit the studies again."""
+
+    code = "password_unreadable"
+
+
 class OurError(BatchFailed):
     """An error of ours kept it from being read. The log of the worker says more."""
 
@@ -69,6 +82,20 @@ class OurError(BatchFailed):
 
 class _Halted(Exception):
     """This process is to let go of the batch."""
+
+
+class _NotYet(Exception):
+    """The source does not call its studies stable yet: it is asked again in a moment."""
+
+
+class _Found(NamedTuple):
+    """What a batch turned out to be."""
+
+    studies: Sequence[tuple[StudyManifest, AtSource | None]]
+    skipped: Sequence[Skipped]
+    left_out: int
+    """How many files or instances of the input are part of no transfer."""
+    files_read: int
 
 
 class _Input(NamedTuple):
@@ -93,6 +120,8 @@ def read_batch(batch: Batch, *, stop: Event | None = None) -> None:
         return
     except _Halted:
         _let_go(batch, worker, BatchState.QUEUED, files_read=0)
+    except _NotYet:
+        _let_go(batch, worker, BatchState.QUEUED, lease_until=timezone.now() + STABLE_LOOK)
     except TransferError as error:
         _fail(batch, worker, error)
     except InputUnreadable:  # it says which path, which may name a patient: nothing for a log
@@ -109,29 +138,56 @@ def read_batch(batch: Batch, *, stop: Event | None = None) -> None:
 
 
 def _read(batch: Batch, halt: Event) -> None:
-    found = _input_of(batch)
     progress = _Progress(batch, halt)
-    manifest = read_input([str(path) for path in found.paths], progress=progress, within=found.within)
+    found = _found_at_source(batch, batch.source, progress, halt) if batch.source else _found_in_files(batch, progress)
     if halt.is_set():
         raise _Halted
-    skipped = [Skipped(found.shown(each.path), each.kind, found.shown(each.reason)) for each in manifest.skipped]
     with transaction.atomic():
-        _make(batch, manifest, skipped, progress.count)
+        _make(batch, found)
     ring_worker()
 
 
-def _make(batch: Batch, manifest: InputManifest, skipped: Sequence[Skipped], files_read: int) -> None:
-    read = {"files_read": files_read, "read_at": timezone.now()}
-    if manifest.studies:
+def _found_in_files(batch: Batch, progress: _Progress) -> _Found:
+    given = _input_of(batch)
+    manifest = read_input([str(path) for path in given.paths], progress=progress, within=given.within)
+    skipped = [Skipped(given.shown(each.path), each.kind, given.shown(each.reason)) for each in manifest.skipped]
+    return _Found([(study, None) for study in manifest.studies], skipped, manifest.left_out, progress.count)
+
+
+def _found_at_source(batch: Batch, source: Source, progress: _Progress, halt: Event) -> _Found:
+    """Raises _NotYet for as long as the source may take to call the studies stable, then StudyNotStable."""
+    found: list[TakenStudy] = []
+    waits = batch.waits_until_stable
+    try:
+        for study in take_studies(source, batch.studies, halt, waits_until_stable=waits, within_seconds=0):
+            found.append(study)
+            progress(progress.count + len(study.manifest.entries))
+    except (SourceStopped, RequestInterrupted) as error:
+        raise _Halted from error
+    except StudyNotStable:
+        if timezone.now() - batch.created_at > timedelta(seconds=STABLE_WITHIN_SECONDS):
+            raise
+        raise _NotYet from None
+    except PasswordUnreadable as error:
+        raise SourcePasswordUnreadable from error
+    skipped = [each for study in found for each in study.skipped]
+    left_out = sum(not each.kind.is_harmless for each in skipped)
+    return _Found([(each.manifest, each.at_source) for each in found], skipped, left_out, progress.count)
+
+
+def _make(batch: Batch, found: _Found) -> None:
+    read = {"files_read": found.files_read, "read_at": timezone.now()}
+    if found.studies:
         move_batch(batch, BatchState.STARTED if batch.starts else BatchState.ASKING, **read)
     else:
         move_batch(batch, BatchState.FAILED, error_code=NoInstances.code, error=str(NoInstances()), **read)
-    rows = [SkippedFile(batch=batch, path=each.path, kind=each.kind, reason=each.reason) for each in skipped]
+    rows = [SkippedFile(batch=batch, path=each.path, kind=each.kind, reason=each.reason) for each in found.skipped]
     for chunk in chunks(rows):
         SkippedFile.objects.bulk_create(chunk)
-    for study in manifest.studies:
+    for study, at_source in found.studies:
         services.create_transfer(
             study,
+            at_source=at_source,
             destination=batch.destination,
             method=None if batch.is_inquiry else batch.method,
             verify=batch.verify,
@@ -139,7 +195,7 @@ def _make(batch: Batch, manifest: InputManifest, skipped: Sequence[Skipped], fil
             asks_commitment=batch.asks_commitment,
             rolls_back=batch.rolls_back,
             send_what_can=batch.send_what_can,
-            files_left_out=manifest.left_out,
+            files_left_out=found.left_out,
             batch=batch,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from threading import Event
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from transfers.management.terminal import reading_bar
 from transfers.models import Source
 from transfers.passwords import PasswordUnreadable
 from transfers.services import AtSource
-from transfers.sources.orthanc_studies import find_study, take_manifest, wait_until_stable
+from transfers.source_studies import take_studies
 
 
 class Study(NamedTuple):
@@ -53,22 +53,9 @@ def input_of_paths(paths: Sequence[str]) -> Input:
 def input_of_source(source: Source, studies: Sequence[str], stop: Event, *, waits_until_stable: bool) -> Input:
     """Raises CommandError for a study that is not there, or a source that cannot be asked."""
     try:
-        found = list(_taken(source, studies, stop, waits_until_stable=waits_until_stable))
+        found = list(take_studies(source, studies, stop, waits_until_stable=waits_until_stable))
     except (StudyNotAtSource, StudyAmbiguous, StudyNotStable, SourceStopped, RequestError, PasswordUnreadable) as error:
         raise wrong_usage(f"{source}: {error}") from error
-    skipped = [each for _, of_study in found for each in of_study]
-    return Input([study for study, _ in found], skipped, sum(not each.kind.is_harmless for each in skipped))
-
-
-def _taken(
-    source: Source, studies: Sequence[str], stop: Event, *, waits_until_stable: bool
-) -> Iterator[tuple[Study, Sequence[Skipped]]]:
-    endpoint = source.endpoint
-    for study in studies:
-        source_id = find_study(endpoint, study, stop)
-        if waits_until_stable:
-            wait_until_stable(endpoint, source_id, stop)
-        held = take_manifest(endpoint, source_id, stop)
-        if not held.manifest.entries:
-            raise StudyNotAtSource("The source holds no instance of this study that can be sent.")
-        yield Study(held.manifest, AtSource(source, source_id)), held.skipped
+    skipped = [each for study in found for each in study.skipped]
+    left_out = sum(not each.kind.is_harmless for each in skipped)
+    return Input([Study(each.manifest, each.at_source) for each in found], skipped, left_out)

@@ -12,6 +12,7 @@ from tests.commands import Outcome, destination_for, run
 from tests.datasets import unique_uid, write_study
 from tests.peers.orthanc import Orthanc
 from tests.source_entries import stored_at
+from transfers import source_studies
 from transfers.models import Destination, Source, Transfer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -57,16 +58,14 @@ def test_what_was_deleted_at_the_source_is_not_sent(
 ) -> None:
     study = unique_uid()
     entries = stored_at(source_orthanc, write_study(folder, 4, study_instance_uid=study))
-    from transfers.management import inputs
-
-    taken = inputs.take_manifest
+    taken = source_studies.take_manifest
 
     def take(*arguments: Any) -> Any:
         held = taken(*arguments)
         source_orthanc.rest(f"/instances/{entries[1].source_id}", method="DELETE")
         return held
 
-    monkeypatch.setattr(inputs, "take_manifest", take)
+    monkeypatch.setattr(source_studies, "take_manifest", take)
 
     outcome = send_from(at(source_orthanc), study, destinations(web_orthanc)[1])
 

@@ -13,7 +13,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 
 from transfers import endpoints
-from transfers.passwords import decrypt_password
+from transfers.passwords import PasswordUnreadable, decrypt_password
 
 SECRETS = ("password_encrypted", "bearer_token_encrypted", "oauth2_client_secret_encrypted", "headers_encrypted")
 """Fields that are encrypted, kept out of every history, and never shown."""
@@ -110,6 +110,14 @@ class Peer(models.Model):
     def has_other_credentials(self) -> bool:
         """Whether there are any but a user name and a password."""
         return bool(self.bearer_token_encrypted or self.oauth2_token_url or self.headers_encrypted)
+
+    @property
+    def header_names(self) -> list[str]:
+        """Of the headers that every request carries; their values are nobody's business. Empty where unreadable."""
+        try:
+            return sorted(json.loads(decrypt_password(self.headers_encrypted) or "{}"))
+        except PasswordUnreadable:
+            return []
 
     @property
     def http_settings(self) -> dict[str, Any]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from argparse import ArgumentParser
-from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import transaction
 from django.db.models import ProtectedError
 from django.forms.models import model_to_dict
@@ -21,22 +18,18 @@ from transfers.management.base import (
     way_to_verify,
     wrong_usage,
 )
+from transfers.management.peer_options import add_peer_arguments, clean, peer_fields, secrets_set
 from transfers.models import Destination, kind_choices
-from transfers.passwords import encrypt_password
 
 #: Option of `add` → field of Destination, for those that are given as they are.
 _PLAIN_OPTIONS = {
     "associations": int,
-    "connect_timeout_seconds": float,
     "acse_timeout_seconds": float,
-    "dimse_timeout_seconds": float,
-    "network_timeout_seconds": float,
     "presence_settle_seconds": float,
     "probe_retry_seconds": float,
     "commitment_timeout_seconds": float,
     "commitment_batch_size": int,
 }
-_FILE_OPTIONS = {"tls_ca": "tls_ca_file", "tls_certificate": "tls_certificate_file", "tls_key": "tls_key_file"}
 
 
 class Command(TallymanCommand):
@@ -63,10 +56,7 @@ class Command(TallymanCommand):
             )
         destination = Destination(**_fields(options))
         sides = [destination_named(name) for name in options["ask_at"]]
-        try:
-            destination.full_clean()
-        except ValidationError as error:
-            raise wrong_usage(_in_words(error)) from error
+        clean(destination)
         with transaction.atomic():
             destination.save()
             destination.ask_at.set(sides)
@@ -80,12 +70,13 @@ class Command(TallymanCommand):
             self.stdout.write(line + also)
 
     def run_show(self, options: dict[str, Any]) -> None:
-        """Everything that is set, but for the password: only whether there is one."""
+        """Everything that is set, but for the secrets: only whether there are any."""
         destination = destination_named(options["name"])
-        for name, value in model_to_dict(destination, exclude=["id", "ask_at", "password_encrypted"]).items():
+        for name, value in model_to_dict(destination, exclude=["id", "ask_at"]).items():
             self.stdout.write(f"{name}: {value}")
         self.stdout.write(f"ask_at: {_names(destination)}")
-        self.stdout.write(f"password: {'(set)' if destination.password_encrypted else ''}")
+        for line in secrets_set(destination):
+            self.stdout.write(line)
 
     def run_remove(self, options: dict[str, Any]) -> None:
         destination = destination_named(options["name"])
@@ -114,11 +105,7 @@ def _add_arguments_of_add(parser: ArgumentParser) -> None:
     parser.add_argument("--port", type=int, help="of a DICOM archive")
     parser.add_argument("--ae-title", default="", help="called AE title: the archive's")
     parser.add_argument("--calling-ae-title", default="", help="ours (default: DICOM_AE_TITLE)")
-    parser.add_argument("--url", default="", help="of a DICOMweb service, or of an Orthanc")
-    parser.add_argument("--username", default="", help="over HTTP")
-    parser.add_argument(
-        "--password-env", metavar="VAR", default="", help="the password is read once from this variable, and encrypted"
-    )
+    add_peer_arguments(parser)
     parser.add_argument("--verify", type=way_to_verify, metavar=WAYS_TO_VERIFY, default="presence")
     parser.add_argument(
         "--ask-at",
@@ -138,51 +125,26 @@ def _add_arguments_of_add(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--same-uid-means-same-content", action="store_true", help="what it held under a UID before is the same content"
     )
-    parser.add_argument("--tls", action="store_true", help="speak TLS (also by any option that begins with --tls-)")
-    for option in _FILE_OPTIONS:
-        parser.add_argument(f"--{option.replace('_', '-')}", metavar="FILE", default="")
-    parser.add_argument("--tls-minimum-version", choices=["1.2", "1.3"])
-    parser.add_argument("--tls-no-hostname-check", action="store_true")
     for option, kind in _PLAIN_OPTIONS.items():
         parser.add_argument(f"--{option.replace('_', '-')}", type=kind)
 
 
 def _fields(options: dict[str, Any]) -> dict[str, Any]:
     """The model's fields; what is not given keeps the model's default."""
-    files = {field: str(Path(options[option]).absolute()) for option, field in _FILE_OPTIONS.items() if options[option]}
     plain = {option: options[option] for option in _PLAIN_OPTIONS if options[option] is not None}
-    version = {"tls_minimum_version": options["tls_minimum_version"]} if options["tls_minimum_version"] else {}
     return {
-        "name": options["name"],
-        "kind": options["kind"],
+        **peer_fields(options),
         "host": options["host"],
         "port": options["port"],
         "called_ae_title": options["ae_title"],
         "calling_ae_title": options["calling_ae_title"],
-        "url": options["url"],
-        "username": options["username"],
-        "password_encrypted": encrypt_password(_password(options["password_env"])),
         "offers_commitment": options["commitment"],
         "reverify_after_days": options["reverify_after_days"],
         "verify": options["verify"],
         "acknowledgement_means_stored": options["acknowledgement_means_stored"],
         "same_uid_means_same_content": options["same_uid_means_same_content"],
-        "tls_enabled": bool(options["tls"] or files or version or options["tls_no_hostname_check"]),
-        "tls_check_hostname": not options["tls_no_hostname_check"],
-        **files,
-        **version,
         **plain,
     }
-
-
-def _password(variable: str) -> str:
-    if not variable:
-        return ""
-    try:
-        return os.environ[variable]  # noqa: TID251  whoever gives the command names it: it is no setting of ours
-    except KeyError:
-        message = f"There is no environment variable {variable}: set it to the password, for this one command."
-        raise wrong_usage(message) from None
 
 
 def _names(destination: Destination) -> str:
@@ -191,11 +153,3 @@ def _names(destination: Destination) -> str:
 
 def _dicom_address(destination: Destination) -> str:
     return f"{destination.called_ae_title}@{destination.host}:{destination.port}"
-
-
-def _in_words(error: ValidationError) -> str:
-    """Every fault with the option it is about."""
-    return " ".join(
-        " ".join(messages) if field == NON_FIELD_ERRORS else f"{field.replace('_', ' ')}: {' '.join(messages)}"
-        for field, messages in error.message_dict.items()
-    )

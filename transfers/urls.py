@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from django.views.generic import RedirectView
 
-from transfers.views import account, batches, destinations, methods, receipts, submissions, transfer, transfers
+from transfers.views import account, batches, destinations, methods, receipts, sources, submissions, transfer, transfers
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="transfers")),
@@ -15,6 +15,8 @@ urlpatterns = [
     path("destinations/", destinations.destination_list, name="destinations"),
     path("destinations/<uuid:public_id>/check/", destinations.check, name="destination-check"),
     path("methods/", methods.method_list, name="methods"),
+    path("sources/", sources.source_list, name="sources"),
+    path("sources/<uuid:public_id>/check/", sources.check, name="source-check"),
     path("transfers/", transfers.transfer_list, name="transfers"),
     path("transfers/<uuid:public_id>/", transfer.transfer_page, name="transfer"),
     path("transfers/<uuid:public_id>/part/<slug:name>/", transfer.transfer_fragment, name="transfer-fragment"),

@@ -158,5 +158,5 @@ def _check_may_operate(request: HttpRequest) -> None:
 
 
 def _transfer(public_id: UUID) -> Transfer:
-    related = ("destination", "audit", "batch", "batch__created_by")
+    related = ("destination", "source", "audit", "batch", "batch__created_by")
     return get_object_or_404(Transfer.objects.select_related(*related), public_id=public_id)

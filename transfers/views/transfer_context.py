@@ -30,6 +30,7 @@ from transfers.timeline import ORPHAN_WORDS, tell
 from transfers.verdict_history import verdicts_of
 from transfers.views.clock_context import clock_context
 from transfers.views.grid_context import grid_context
+from transfers.views.job_context import jobs_context
 from transfers.views.look import Look
 from transfers.views.transfer_actions import actions_of, again_of
 from transfers.views.transfer_notices import notices_of
@@ -40,6 +41,7 @@ FRAGMENTS = (
     "heading",
     "summary",
     "commitment",
+    "jobs",
     "grid",
     "failures",
     "attempts",
@@ -94,6 +96,8 @@ def _heading(look: Look) -> Context:
             "size": size_text(transfer.size_bytes),
             "uid": transfer.study_instance_uid,
         },
+        "source": transfer.source.name if transfer.source else "",
+        "source_url": f"{reverse('sources')}#source-{transfer.source.name}" if transfer.source else "",
         "destination_url": f"{reverse('destinations')}#destination-{transfer.destination.name}",
         "method": method_text(transfer.method) if transfer.method else "",
         "started_at": transfer.created_at,
@@ -278,6 +282,7 @@ _OF_FRAGMENT: Mapping[str, Callable[[Look], Context]] = {
     "heading": _heading,
     "summary": _summary,
     "commitment": _commitment,
+    "jobs": jobs_context,
     "grid": _grid,
     "failures": _failures,
     "attempts": _attempts,

@@ -19,7 +19,7 @@ FIRED = "stable_study_fired"
 
 def notices_of(look: Look) -> list[Context]:
     """As `templates/components/notice.html` wants them, the worst first."""
-    return [*_contradictions(look), *_alarm(look), *_stable_study(look), *_left_to_know(look)]
+    return [*_contradictions(look), *_alarm(look), *_stable_study(look), *_grown(look), *_left_to_know(look)]
 
 
 def _contradictions(look: Look) -> Iterator[Context]:
@@ -71,6 +71,20 @@ def _stable_study(look: Look) -> Iterator[Context]:
         "tone": "warning" if partial else "info",
         "title": f"{first.text}: {first.detail.lower()}" if first.detail else first.text,
         "lines": [{"at": at, "text": f"{each.text}."} for at, _, each in told],
+    }
+
+
+def _grown(look: Look) -> Iterator[Context]:
+    """A study is never complete for good: what came to the source since is no part of what is proved."""
+    transfer = look.transfer
+    if not transfer.source or not (grown_by := transfer.source_grown_by):
+        return
+    more = f"{grown_by:,} more instance{'' if grown_by == 1 else 's'}"
+    asked = f"{transfer.source} was asked again. What came since is no part of this transfer, nor of its verdict."
+    yield {
+        "tone": "warning",
+        "title": f"The source has {more} since the manifest",
+        "lines": [{"at": transfer.source_asked_at, "text": asked}],
     }
 
 

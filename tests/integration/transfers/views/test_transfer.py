@@ -32,6 +32,7 @@ FRAGMENTS = (
     "heading",
     "summary",
     "commitment",
+    "jobs",
     "grid",
     "failures",
     "attempts",

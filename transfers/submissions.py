@@ -17,7 +17,7 @@ from transfers.doorbell import ring_worker
 from transfers.errors import TransferError
 from transfers.feasibility import Wish, plan_of
 from transfers.import_roots import confined
-from transfers.models import Batch, Destination, Source, Upload
+from transfers.models import Batch, Destination, Source, Transfer, Upload
 from transfers.states import BatchState, State
 
 
@@ -37,6 +37,10 @@ class IdempotencyKeyReused(TransferError):
     """The same Idempotency-Key came with another request before: use a new key for a new request."""
 
     code = "idempotency_key_reused"
+
+
+class NothingIsNew(Exception):
+    """The source held nothing more of this study when it was asked last: there is nothing new to send."""
 
 
 class Submission(NamedTuple):
@@ -93,6 +97,32 @@ def submit(submission: Submission, *, by: User, idempotency_key: str = "") -> Ba
         raise
     ring_worker()
     return batch
+
+
+def send_what_is_new(transfer: Transfer, by: User) -> Batch:
+    """Submit the study of a source once more, as it is there now and in the same way: what came to it since is sent.
+
+    What the destination holds already is found before the first byte, and not sent again.
+
+    Raises NothingIsNew unless the source had grown when it was asked last, DestinationMoved where it is another archive
+    now, NotFeasible where its settings have changed.
+    """
+    if transfer.source is None or transfer.method is None or not transfer.source_grown_by:
+        raise NothingIsNew(" ".join((NothingIsNew.__doc__ or "").split()))
+    if transfer.audit.destination_address != transfer.destination.address:
+        raise services.DestinationMoved(" ".join((services.DestinationMoved.__doc__ or "").split()))
+    submission = Submission(
+        transfer.destination,
+        method=transfer.method,
+        options=transfer.options,
+        verify=transfer.verify if transfer.verification.asks else "",
+        asks_commitment=transfer.asks_commitment or None,
+        rolls_back=transfer.rolls_back,
+        send_what_can=transfer.send_what_can,
+        source=transfer.source,
+        studies=[transfer.source_study_id],
+    )
+    return submit(submission, by=by)
 
 
 def submitted_before(submission: Submission, *, by: User, idempotency_key: str) -> Batch | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
 import pytest
+from django.contrib.auth.models import User
 from pytest_django import DjangoAssertNumQueries
 
 from tests.commands import Outcome, run
@@ -15,8 +17,14 @@ from tests.fakes.fixtures import MakeWeb
 from tests.fakes.web import Asked, Reply
 from tests.peers.orthanc import Orthanc
 from tests.source_entries import stored_at
-from transfers import growth
+from transfers import growth, queue
+from transfers.batch_queue import claim_batch
+from transfers.batch_reader import read_batch
+from transfers.leases import this_process
 from transfers.models import Destination, Source, Transfer
+from transfers.runner import run_transfer
+from transfers.services import DestinationMoved
+from transfers.submissions import NothingIsNew, send_what_is_new
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -68,6 +76,52 @@ def test_what_came_to_the_source_meanwhile_is_told_and_changes_no_verdict(
     assert outcome.transfer["verdict"] == "committed"
     assert transfer.source_grown_by == 2
     assert transfer.events.get(name="source_grown").detail == {"instances": 2}
+
+
+def test_what_is_new_is_sent_and_what_is_there_is_not_sent_again(
+    source_orthanc: Orthanc, orthanc: Orthanc, tmp_path: Path
+) -> None:
+    study, series = unique_uid(), unique_uid()
+    shared = {"study_instance_uid": study, "series_instance_uid": series}
+    before = stored_at(source_orthanc, [write_instance(tmp_path, **shared) for _ in range(2)])
+    send(source_orthanc, orthanc, study)
+    (later,) = stored_at(source_orthanc, [write_instance(tmp_path, **shared)])
+    transfer = Transfer.objects.get()
+    growth.ask_source_again(transfer, Event())
+    transfer.refresh_from_db()
+
+    batch = send_what_is_new(transfer, User.objects.create_user("operator"))
+
+    claim_batch(batch, this_process())
+    read_batch(batch)
+    again = batch.transfers.get()
+    queue.claim(again, this_process())
+    run_transfer(again)
+    again.refresh_from_db()
+    assert (again.verdict, again.instances, again.method) == ("committed", 3, "orthanc-rest")
+    sent = again.audit.instances.filter(evidence__kind="sent").values_list("sop_instance_uid", flat=True)
+    assert list(sent) == [later.sop_instance_uid]
+    compared = again.audit.instances.filter(evidence__kind="identical").values_list("sop_instance_uid", flat=True)
+    assert set(compared) == {entry.sop_instance_uid for entry in before}
+
+
+@pytest.mark.parametrize("grown_by", [None, 0])
+def test_where_nothing_is_new_nothing_is_submitted(create: Callable[..., Transfer], grown_by: int | None) -> None:
+    transfer = create()
+    transfer.source = Source.objects.create(name="source", url="http://127.0.0.1:1")
+    transfer.source_grown_by = grown_by
+
+    with pytest.raises(NothingIsNew):
+        send_what_is_new(transfer, User.objects.create_user("operator"))
+
+
+def test_what_is_new_is_not_sent_to_another_archive(create: Callable[..., Transfer], destination: Destination) -> None:
+    transfer = create()
+    transfer.source, transfer.source_grown_by = Source(name="source"), 2
+    destination.port = 105
+
+    with pytest.raises(DestinationMoved):
+        send_what_is_new(transfer, User.objects.create_user("operator"))
 
 
 @pytest.mark.parametrize("status", [404, 401, 500], ids=["gone", "credentials", "failing"])

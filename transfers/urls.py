@@ -25,6 +25,7 @@ urlpatterns = [
     path("transfers/<uuid:public_id>/verify/", transfer.verify, name="transfer-verify"),
     path("transfers/<uuid:public_id>/ask-to-commit/", transfer.ask_to_commit, name="transfer-ask-to-commit"),
     path("transfers/<uuid:public_id>/roll-back/", transfer.roll_back, name="transfer-roll-back"),
+    path("transfers/<uuid:public_id>/send-new/", transfer.send_new, name="transfer-send-new"),
     path("transfers/<uuid:public_id>/alarm-seen/", transfer.alarm_seen, name="transfer-alarm-seen"),
     path("transfers/<uuid:public_id>/receipt/", receipts.receipt_page, name="receipt"),
     path("transfers/<uuid:public_id>/receipt.json", receipts.receipt_file, {"form": "json"}, name="receipt-json"),

@@ -21,6 +21,8 @@ from transfers.models import Transfer
 from transfers.permissions import may_operate
 from transfers.queue import TransferIsHeld
 from transfers.rollback import CannotRollBack
+from transfers.submissions import NothingIsNew, send_what_is_new
+from transfers.views.submissions import operator_of
 from transfers.views.transfer_actions import roll_back_context
 from transfers.views.transfer_context import FRAGMENTS, fragment_context, instances_context, page_context
 
@@ -110,6 +112,17 @@ def roll_back(request: HttpRequest, public_id: UUID) -> HttpResponse:
     _check_may_operate(request)
     transfer = _transfer(public_id)
     return render(request, "transfers/roll_back.html", roll_back_context(transfer))
+
+
+@require_POST
+def send_new(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Submit the study anew, as its source holds it now; that becomes a transfer of its own."""
+    user, transfer = operator_of(request), _transfer(public_id)
+    try:
+        batch = send_what_is_new(transfer, user)
+    except (NothingIsNew, services.DestinationMoved, NotFeasible) as error:
+        return _refuse(request, transfer, str(error))
+    return redirect("batch", public_id=batch.public_id)
 
 
 @require_POST

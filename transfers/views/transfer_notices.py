@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from django.urls import reverse
+
 from audit.contradictions import contradictions_of
 from transfers.contradictions import contradiction_lines
+from transfers.models import Transfer
+from transfers.permissions import may_operate
 from transfers.states import State
 from transfers.timeline import tell
 from transfers.verdict_history import committed_at
@@ -81,11 +85,29 @@ def _grown(look: Look) -> Iterator[Context]:
         return
     more = f"{grown_by:,} more instance{'' if grown_by == 1 else 's'}"
     asked = f"{transfer.source} was asked again. What came since is no part of this transfer, nor of its verdict."
-    yield {
+    notice: Context = {
         "tone": "warning",
         "title": f"The source has {more} since the manifest",
         "lines": [{"at": transfer.source_asked_at, "text": asked}],
     }
+    if newer := _newer(transfer):
+        sent: Context = {"at": newer.created_at, "text": "Submitted once more.", "url": _page_of(newer)}
+        yield notice | {"tone": "info", "lines": [*notice["lines"], sent]}
+    elif look.may_continue and may_operate(look.request.user):
+        label = "Send the new one" if grown_by == 1 else f"Send the {grown_by:,} new ones"
+        yield notice | {"action": look.url("transfer-send-new"), "action_label": label}
+    else:
+        yield notice
+
+
+def _newer(transfer: Transfer) -> Transfer | None:
+    """A later transfer of the same study, from the same source to the same destination."""
+    of_study = Transfer.objects.filter(source=transfer.source, source_study_id=transfer.source_study_id)
+    return of_study.filter(destination=transfer.destination, method__isnull=False, pk__gt=transfer.pk).first()
+
+
+def _page_of(transfer: Transfer) -> str:
+    return reverse("transfer", args=[transfer.public_id])
 
 
 def _left_to_know(look: Look) -> Iterator[Context]:

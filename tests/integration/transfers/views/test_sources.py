@@ -13,7 +13,7 @@ from tests.integration.transfers.views.reading import text_of, words_of
 from tests.peers.orthanc import Orthanc
 from tests.peers.process import free_port
 from transfers import queue
-from transfers.models import Destination, Source, Transfer
+from transfers.models import Batch, Destination, Source, Transfer
 from transfers.passwords import encrypt_password
 
 pytestmark = pytest.mark.django_db
@@ -135,14 +135,61 @@ def test_a_transfer_of_files_shows_no_jobs(operator: Client, create: Create) -> 
     assert "Sent by the source" not in page
 
 
-def test_a_source_that_has_grown_is_told(operator: Client, source: Source, create: Create) -> None:
+@pytest.fixture
+def grown(source: Source, create: Create) -> Transfer:
+    """Finished, and found to lack what came to its source since."""
     transfer = create()
-    asked_at = timezone.now()
-    Transfer.objects.filter(pk=transfer.pk).update(source=source, source_asked_at=asked_at, source_grown_by=12)
+    Transfer.objects.filter(pk=transfer.pk).update(
+        source=source,
+        source_study_id="a-study",
+        source_asked_at=timezone.now(),
+        source_grown_by=12,
+        state="finished",
+        worker="",
+    )
+    transfer.refresh_from_db()
+    return transfer
 
-    page = words_of(operator.get(f"/transfers/{transfer.public_id}/"))
+
+def test_what_came_to_the_source_since_is_told_and_can_be_sent(operator: Client, grown: Transfer) -> None:
+    page = words_of(operator.get(f"/transfers/{grown.public_id}/"))
+    answer = operator.post(f"/transfers/{grown.public_id}/send-new/")
 
     assert "The source has 12 more instances since the manifest" in page
+    assert "Send the 12 new ones" in page
+    batch = Batch.objects.get()
+    assert answer.headers["location"] == f"/batches/{batch.public_id}/"
+    assert (batch.source, batch.studies, batch.method) == (grown.source, ["a-study"], "c-store")
+    assert batch.created_by.username == "operator"
+
+
+def test_where_nothing_is_new_nothing_is_sent_and_it_is_said(operator: Client, grown: Transfer) -> None:
+    Transfer.objects.update(source_grown_by=0)
+
+    answer = operator.post(f"/transfers/{grown.public_id}/send-new/", follow=True)
+
+    assert "there is nothing new to send" in text_of(answer)
+    assert not Batch.objects.exists()
+
+
+def test_what_was_submitted_once_more_is_linked_and_not_offered_again(
+    operator: Client, grown: Transfer, create: Create
+) -> None:
+    newer = create()
+    Transfer.objects.filter(pk=newer.pk).update(source=grown.source, source_study_id="a-study")
+
+    page = text_of(operator.get(f"/transfers/{grown.public_id}/"))
+
+    assert f'href="/transfers/{newer.public_id}/"' in page
+    assert "Send the 12" not in page
+
+
+def test_who_may_only_look_is_told_and_offered_nothing(viewer: Client, grown: Transfer) -> None:
+    page = text_of(viewer.get(f"/transfers/{grown.public_id}/"))
+
+    assert "12 more instances" in page
+    assert "Send the 12" not in page
+    assert viewer.post(f"/transfers/{grown.public_id}/send-new/").status_code == 403
 
 
 @pytest.mark.parametrize("grown_by", [0, None])

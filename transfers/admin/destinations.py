@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.utils.decorators import method_decorator
-from django.views.decorators.debug import sensitive_post_parameters
-from simple_history.admin import SimpleHistoryAdmin
+from django.http import HttpRequest
 
 from transfers.admin.destination_form import DestinationForm
+from transfers.admin.peers import CREDENTIALS, TLS, PeerAdmin
 from transfers.destination_check import check_destination
 from transfers.models import Destination
 
@@ -20,21 +16,16 @@ _OF_HTTP = "Of a DICOMweb service or an Orthanc; a DICOM archive needs none of i
 _OF_COMMITMENT = "Of DICOM archives only: their reports come to the listener of this installation."
 _OF_TIMEOUTS = "ACSE and DIMSE are of DICOM; over HTTP the other two count."
 
-_hides_password = method_decorator(sensitive_post_parameters("new_password"))
-
 
 @admin.register(Destination)
-class DestinationAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
-    """Everything that is set for a destination; one that transfers were made to cannot be removed."""
+class DestinationAdmin(PeerAdmin):
+    """Everything that is set for a destination."""
 
     form = DestinationForm
     list_display = ("name", "kind", "address", "tls_enabled", "verify", "offers_commitment")
     list_filter = ("kind", "verify", "tls_enabled", "offers_commitment")
     search_fields = ("name", "host", "called_ae_title", "url")
-    readonly_fields = ("public_id", "password_is")
     filter_horizontal = ("ask_at",)
-    history_list_display = ("changed_fields",)
-    actions = ("test_the_connection",)
     fieldsets = (
         (None, {"fields": ("name", "kind", "public_id")}),
         (
@@ -48,9 +39,10 @@ class DestinationAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
             "Address over HTTP",
             {
                 "description": _OF_HTTP,
-                "fields": ("url", "username", "password_is", "new_password", "removes_password"),
+                "fields": ("url",),
             },
         ),
+        CREDENTIALS,
         (
             "How it is asked, and what its answers prove",
             {
@@ -72,20 +64,7 @@ class DestinationAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
                 "fields": ("offers_commitment", "commitment_timeout_seconds", "commitment_batch_size"),
             },
         ),
-        (
-            "TLS",
-            {
-                "description": "Over HTTP the scheme of the URL decides: with https these count, else the defaults.",
-                "fields": (
-                    "tls_enabled",
-                    "tls_ca_file",
-                    "tls_certificate_file",
-                    "tls_key_file",
-                    "tls_minimum_version",
-                    "tls_check_hostname",
-                ),
-            },
-        ),
+        TLS,
         (
             "Time-outs",
             {
@@ -100,18 +79,6 @@ class DestinationAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
         ),
     )
 
-    @admin.display(description="Password that is stored")
-    def password_is(self, destination: Destination) -> str:
-        return "There is one." if destination.password_encrypted else "None."
-
-    @admin.display(description="What changed")
-    def changed_fields(self, change: Any) -> str:
-        """Which fields, not their values: who may see those can open the change."""
-        before = change.prev_record
-        if before is None:
-            return "added"
-        return ", ".join(change.diff_against(before).changed_fields) or "nothing"
-
     @admin.action(description="Test connection (what it answers, and what is accepted)", permissions=["view"])
     def test_the_connection(self, request: HttpRequest, queryset: QuerySet[Destination]) -> None:
         for destination in queryset:
@@ -119,13 +86,3 @@ class DestinationAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
             level = messages.SUCCESS if check.is_ok else messages.ERROR
             for line in check.describe():
                 self.message_user(request, f"Connection to {destination}: {line}", level)
-
-    @_hides_password
-    def changeform_view(self, *args: Any, **kwargs: Any) -> HttpResponse:
-        answer: HttpResponse = super().changeform_view(*args, **kwargs)
-        return answer
-
-    @_hides_password
-    def history_form_view(self, *args: Any, **kwargs: Any) -> HttpResponse:
-        answer: HttpResponse = super().history_form_view(*args, **kwargs)
-        return answer

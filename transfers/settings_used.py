@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from transfers.ceilings import ceiling
+from transfers.fitting import commits_by_itself
 from transfers.methods import METHODS
 from transfers.models import Transfer
-from transfers.wording import duration_text, method_text
+from transfers.wording import count_text, duration_text, method_text
 
 
 def settings_of(transfer: Transfer) -> list[dict[str, Any]]:
@@ -18,7 +19,8 @@ def settings_of(transfer: Transfer) -> list[dict[str, Any]]:
 
 def proves_of(transfer: Transfer) -> list[dict[str, str]]:
     """As `templates/transfers/_proves.html` wants them."""
-    policy, commits = transfer.destination.policy, transfer.asks_commitment
+    policy = transfer.destination.policy
+    commits = transfer.asks_commitment or commits_by_itself(transfer.options)
     best = ceiling(transfer.method, policy, transfer.verify, asks_commitment=commits)
     method = METHODS.get(transfer.method or "")
     may_trust = method is not None and method.destination_may_trust_stable_study
@@ -42,15 +44,18 @@ def proves_of(transfer: Transfer) -> list[dict[str, str]]:
 
 def _settings(transfer: Transfer) -> Iterator[dict[str, Any]]:
     destination, audit = transfer.destination, transfer.audit
+    is_dicom = destination.kind == "dicom"
+    yield from _source(transfer)
     yield _code("Address", audit.destination_address)
     if audit.destination_address != destination.address:
         yield _text("Since then", f"the destination was pointed to {destination.address}")
-    if destination.kind == "dicom":
+    if is_dicom:
         yield _code("Calling AE title", destination.own_ae_title)
     yield _text("Method", method_text(transfer.method))
     for name, value in transfer.options.items():
-        yield _text(f"Option {name}", str(value))
-    yield _text("Associations", str(transfer.options.get("associations") or destination.associations))
+        yield _text(f"Option {name}", _option_text(value))
+    side_by_side = next((transfer.options[each] for each in _SIDE_BY_SIDE if transfer.options.get(each)), None)
+    yield _text("Associations" if is_dicom else "Requests", str(side_by_side or destination.associations))
     settles = f", after up to {destination.presence_settle_seconds:g} s to settle"
     yield _text("Verify", transfer.verify + (settles if transfer.verify != "none" else ""))
     if transfer.asks_commitment:
@@ -58,7 +63,8 @@ def _settings(transfer: Transfer) -> Iterator[dict[str, Any]]:
         yield _text("Storage commitment", f"asked for; the report may take {duration_text(patience)}")
     if transfer.method:
         yield _text("All or nothing", "yes" if transfer.rolls_back else "no")
-    yield _text("TLS", f"{destination.tls_minimum_version} or newer" if destination.tls_enabled else "no")
+    is_encrypted = destination.tls_enabled if is_dicom else destination.url.lower().startswith("https:")
+    yield _text("TLS", f"{destination.tls_minimum_version} or newer" if is_encrypted else "no")
     timeouts = destination.timeouts
     yield _text(
         "Time-outs",
@@ -68,6 +74,29 @@ def _settings(transfer: Transfer) -> Iterator[dict[str, Any]]:
     yield _text("Send what can be sent", "yes" if transfer.send_what_can else "no")
     yield _text("Same UID means same content", "yes" if audit.same_uid_means_same_content else "no")
     yield _text("Submitted by", _by(transfer))
+
+
+_SIDE_BY_SIDE = ("associations", "requests", "threads")
+"""How the options of methods call it."""
+
+
+def _source(transfer: Transfer) -> Iterator[dict[str, Any]]:
+    if transfer.source is None:
+        return
+    yield _code("Source", transfer.source.url)
+    if transfer.batch and transfer.batch.waits_until_stable:
+        yield _text("Before", "waited until the source called the study stable")
+    if transfer.source_asked_at is None:
+        return
+    grown_by = transfer.source_grown_by
+    found = "could not be asked" if grown_by is None else f"{count_text(grown_by, 'instance')} more" if grown_by else ""
+    yield _text("Source asked again", found or "nothing has come to it since the manifest")
+
+
+def _option_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
 
 
 def _by(transfer: Transfer) -> str:

@@ -192,6 +192,16 @@ def test_who_may_only_look_is_told_and_offered_nothing(viewer: Client, grown: Tr
     assert viewer.post(f"/transfers/{grown.public_id}/send-new/").status_code == 403
 
 
+def test_the_settings_say_where_it_came_from_and_when_that_was_asked_again(operator: Client, grown: Transfer) -> None:
+    Transfer.objects.update(options={"gzip": True})
+
+    settings = words_of(operator.get(f"/transfers/{grown.public_id}/")).partition("Settings used")[2]
+
+    assert "Source http://127.0.0.1:8042" in settings
+    assert "Source asked again 12 instances more" in settings.replace("\u00a0", " ")
+    assert "Option gzip yes" in settings
+
+
 @pytest.mark.parametrize("grown_by", [0, None])
 def test_one_that_has_not_or_could_not_be_asked_is_no_notice(
     operator: Client, source: Source, create: Create, grown_by: int | None

@@ -211,4 +211,4 @@ def test_one_that_has_not_or_could_not_be_asked_is_no_notice(
         source=source, source_asked_at=timezone.now(), source_grown_by=grown_by
     )
 
-    assert "since the manifest" not in text_of(operator.get(f"/transfers/{transfer.public_id}/"))
+    assert "The source has" not in text_of(operator.get(f"/transfers/{transfer.public_id}/"))

@@ -11,6 +11,7 @@ const CANCELLED = "The upload was cancelled. Nothing of it is kept.";
 const LOST = "The connection is lost. The upload goes on by itself once it is back.";
 const UNREADABLE = "A file could not be read, or changed since it was chosen. Choose it again.";
 const BOTH = "Give files or a folder on the server, one of the two.";
+const NOT_FILES = "Give studies of a source or files, one of the two.";
 
 const form = document.querySelector("[data-upload-form][data-uploads-url]");
 const find = (hook, within = document) => within.querySelector(`[data-${hook}]`);
@@ -130,8 +131,8 @@ function submit(event) {
   }
   event.preventDefault();
   if (work) return;
-  if (form.elements.path?.value.trim()) {
-    say(BOTH);
+  if (form.elements.source?.value || form.elements.path?.value.trim()) {
+    say(form.elements.source?.value ? NOT_FILES : BOTH);
     return;
   }
   begin();

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from audit.entries import SkippedKind
 from transfers.drafts import Plan, Prospect, prospect, worst_tone
+from transfers.fitting import commits_by_itself
 from transfers.models import Batch, SkippedFile, Transfer
 from transfers.rows import rows_of, study_line, title_of
 from transfers.states import HELD, TERMINAL, BatchState, State
@@ -55,7 +56,7 @@ def batch_context(batch: Batch, page: int, now: datetime) -> dict[str, Any]:
         "state": state.value,
         "title": STATE_TITLES[state],
         "method": method_text(batch.method) if batch.method else "",
-        "what": batch.path or _uploads_text(batch),
+        "what": _what(batch),
         "is_under_way": state in UNDER_WAY,
         "batch_url": reverse("batch", args=[batch.public_id]),
         "skipped": list(_skipped(batch)),
@@ -67,6 +68,13 @@ def batch_context(batch: Batch, page: int, now: datetime) -> dict[str, Any]:
     if state is BatchState.STARTED:
         context |= _started(batch, page, now)
     return context
+
+
+def _what(batch: Batch) -> str:
+    if batch.source is not None:
+        count = len(batch.studies)
+        return f"{count:,} stud{'y' if count == 1 else 'ies'} of {batch.source.name}"
+    return batch.path or _uploads_text(batch)
 
 
 def _uploads_text(batch: Batch) -> str:
@@ -106,7 +114,7 @@ def _plan(batch: Batch, *, send_what_can: bool) -> Plan:
         batch.destination.policy,
         batch.verify,
         send_what_can,
-        asks_commitment=batch.asks_commitment,
+        asks_commitment=batch.asks_commitment or commits_by_itself(batch.options),
         rolls_back=batch.rolls_back,
     )
 

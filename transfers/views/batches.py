@@ -56,7 +56,7 @@ def discard(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
 
 def _batch(public_id: UUID) -> Batch:
-    return get_object_or_404(Batch.objects.select_related("created_by", "destination"), public_id=public_id)
+    return get_object_or_404(Batch.objects.select_related("created_by", "destination", "source"), public_id=public_id)
 
 
 def _number(text: str | None) -> int:

@@ -7,23 +7,27 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
+from django.http import QueryDict
 
 from transfers import uploads
 from transfers.destination_cards import ceiling_at
 from transfers.import_folders import Folder, look_into, top
 from transfers.import_roots import PathNotAllowed, import_roots
-from transfers.methods import METHODS
-from transfers.models import Destination, Upload
+from transfers.models import Destination, Source, Upload
 from transfers.submission_form import SubmissionForm
+from transfers.views.method_context import methods_context
+from transfers.views.source_context import studies_context
 from transfers.wording import count_text, size_text
 
 
-def page_context(form: SubmissionForm, user: User) -> dict[str, Any]:
-    """For `submissions/new.html`."""
+def page_context(form: SubmissionForm, user: User, said: QueryDict | None) -> dict[str, Any]:
+    """For `submissions/new.html`. `said`: what was posted, if anything was."""
+    source = source_of(form)
     return {
         "form": form,
         "destinations": [_choice(destination, form) for destination in Destination.objects.all()],
-        "methods": _method_choices(form),
+        "sources": [_source(each, form) for each in Source.objects.all()],
+        "no_source": source is None,
         "verifications": _verify_choices(form),
         "how_is_open": _how_is_open(form),
         "uploaded": [
@@ -32,6 +36,32 @@ def page_context(form: SubmissionForm, user: User) -> dict[str, Any]:
         ],
         "quota": _quota(user, form),
         **folder_context(str(form["path"].value() or ""), form),
+        **studies_context(source, said, searches=_searches(source, said)),
+        **methods_context(form, destination_of(form), source),
+    }
+
+
+def _searches(source: Source | None, said: QueryDict | None) -> bool:
+    """Whether its studies are to be seen: they are searched for, or were before."""
+    return source is not None and said is not None and ("search" in said or said.get("searched_at") == source.name)
+
+
+def source_of(form: SubmissionForm) -> Source | None:
+    """That was chosen by now."""
+    return Source.objects.filter(name=str(form["source"].value() or "")).first()
+
+
+def destination_of(form: SubmissionForm) -> Destination | None:
+    """That was chosen by now."""
+    return Destination.objects.filter(name=str(form["destination"].value() or "")).first()
+
+
+def _source(source: Source, form: SubmissionForm) -> dict[str, Any]:
+    return {
+        "name": source.name,
+        "kind": source.get_kind_display(),
+        "address": source.url,
+        "is_chosen": form["source"].value() == source.name,
     }
 
 
@@ -43,20 +73,6 @@ def _choice(destination: Destination, form: SubmissionForm) -> dict[str, Any]:
         "is_chosen": form["destination"].value() == destination.name,
         "best": best,
     }
-
-
-def _method_choices(form: SubmissionForm) -> list[dict[str, Any]]:
-    chosen = form["method"].value() or ""
-    fits = {
-        "value": "",
-        "label": "What fits the destination",
-        "help": "C-STORE for DICOM archives, with Storage Commitment where they offer it.",
-    }
-    every = [
-        {"value": key, "label": each.label, "help": f"What its success says: {each.sender_can_trust}"}
-        for key, each in METHODS.items()
-    ]
-    return [choice | {"is_chosen": choice["value"] == chosen} for choice in (fits, *every)]
 
 
 def _verify_choices(form: SubmissionForm) -> list[dict[str, Any]]:
@@ -80,13 +96,12 @@ def _verify_choices(form: SubmissionForm) -> list[dict[str, Any]]:
     ]
 
 
-_HOW = ("method", "verify", "sample_percent", "asks_commitment", "rolls_back", "send_what_can")
+_HOW = ("verify", "sample_percent", "asks_commitment", "rolls_back", "send_what_can")
 
 
 def _how_is_open(form: SubmissionForm) -> bool:
     """Whether something in there was changed, or is wrong."""
-    names = [*_HOW, *(field.name for field in form.option_fields())]
-    return any(form[name].value() or (form.is_bound and form[name].errors) for name in names)
+    return any(form[name].value() or (form.is_bound and form[name].errors) for name in _HOW)
 
 
 def folder_context(path: str, form: SubmissionForm | None = None) -> dict[str, Any]:

@@ -2,39 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from transfers import uploads
 from transfers.errors import TransferError
-from transfers.models import Destination
+from transfers.models import Destination, Source
 from transfers.permissions import may_operate
+from transfers.study_search_form import StudySearchForm
 from transfers.submission_form import SubmissionForm
 from transfers.submitted_files import submit_with_files
-from transfers.views.submission_context import folder_context, page_context, unused_uploads
+from transfers.views.method_context import methods_context
+from transfers.views.source_context import studies_context
+from transfers.views.submission_context import (
+    destination_of,
+    folder_context,
+    page_context,
+    source_of,
+    unused_uploads,
+)
 
 OPEN = "open"
 """Of the buttons that open a folder of the server; its value is a path, which belongs into no address."""
 FOLDERS = "folders"
+SEARCH = "search"
+"""Of the button that searches the source; `clear`: its studies are no longer asked for."""
+CLEAR = "clear"
+FIT = "fit"
+"""Of the button that shows which methods fit what is chosen by now."""
+_LISTS = ("uploads", "studies")
 
 
+@sensitive_post_parameters("patient_id", "accession_number", "path")
 @require_http_methods(["GET", "POST"])
 def new_transfer(request: HttpRequest) -> HttpResponse:
     """The form; what it makes is shown on a page of its own."""
     user = operator_of(request)
-    if OPEN in request.POST:
-        return _with_folder_open(request, user)
+    for name, answer in _BUTTONS.items():
+        if name in request.POST:
+            return answer(request, user)
     if request.method == "GET":
         return _page(request, SubmissionForm(user=user, initial=_initial(request)))
+    if _is_a_search(request.POST):  # Enter in one of its fields
+        return _with_studies(request, user)
     form = SubmissionForm(request.POST, files=request.FILES, user=user)
     if form.is_valid():
         try:
@@ -76,29 +97,72 @@ def see_other(url: str) -> HttpResponseRedirect:
 def _with_folder_open(request: HttpRequest, user: User) -> HttpResponse:
     """The same form with another folder open and chosen; for htmx the folders alone."""
     path = request.POST[OPEN]
-    if getattr(request, "htmx", None) and request.htmx.target == FOLDERS:  # type: ignore[attr-defined]
+    if _wants(request, FOLDERS):
         answer = render(request, "submissions/_folders.html", folder_context(path))
     else:
         said = request.POST.copy()
         said["path"] = path
-        form = SubmissionForm(user=user, initial=_as_initial(said))
+        answer = _page(request, _unjudged(said, user))
+    patch_vary_headers(answer, ["HX-Request"])
+    return answer
+
+
+def _with_studies(request: HttpRequest, user: User) -> HttpResponse:
+    """The same form with what the source has; for htmx its studies alone. Nobody but who asks learns of patients."""
+    form = _unjudged(request.POST, user)
+    if not _wants(request, "found"):
+        answer = _page(request, form)
+    elif request.POST.get(SEARCH) == CLEAR:
+        answer = render(request, "submissions/_found.html", studies_context(source_of(form), None, searches=False))
+    else:
+        context = studies_context(source_of(form), request.POST, searches=True)
+        answer = render(request, "submissions/_found.html", context)
+    patch_vary_headers(answer, ["HX-Request"])
+    return answer
+
+
+def _with_methods(request: HttpRequest, user: User) -> HttpResponse:
+    """The same form with the methods that fit what is chosen; for htmx these alone."""
+    form = _unjudged(request.POST, user)
+    if _wants(request, "methods"):
+        context = methods_context(form, destination_of(form), source_of(form))
+        answer = render(request, "submissions/_methods.html", context)
+    else:
         answer = _page(request, form)
     patch_vary_headers(answer, ["HX-Request"])
     return answer
 
 
+_BUTTONS: Mapping[str, Callable[[HttpRequest, User], HttpResponse]] = {
+    OPEN: _with_folder_open,
+    SEARCH: _with_studies,
+    FIT: _with_methods,
+}
+
+
+def _wants(request: HttpRequest, fragment: str) -> bool:
+    return bool(getattr(request, "htmx", None)) and request.htmx.target == fragment  # type: ignore[attr-defined]
+
+
+def _is_a_search(said: QueryDict) -> bool:
+    return bool(said.get("source")) and not said.getlist("studies") and not StudySearchForm(said).is_empty
+
+
 def _page(request: HttpRequest, form: SubmissionForm, answer: HTTPStatus = HTTPStatus.OK) -> HttpResponse:
-    return render(request, "submissions/new.html", page_context(form, operator_of(request)), status=answer)
+    context = page_context(form, operator_of(request), request.POST if request.method == "POST" else None)
+    return render(request, "submissions/new.html", context, status=answer)
 
 
 def _initial(request: HttpRequest) -> dict[str, Any]:
-    """The destination that a link named; or the only one."""
+    """The destination and the source that a link named; or the only destination."""
     names = list(Destination.objects.values_list("name", flat=True)[:2])
     only = names[0] if len(names) == 1 else ""
-    return {"destination": request.GET.get("destination", only)}
+    source = request.GET.get("source", "")
+    is_there = Source.objects.filter(name=source).exists()
+    return {"destination": request.GET.get("destination", only), "source": source if is_there else ""}
 
 
-def _as_initial(said: Any) -> dict[str, Any]:
-    """What was said so far, without judging it yet."""
-    single = {name: said.get(name) for name in said if name not in {"uploads", OPEN}}
-    return single | {"uploads": said.getlist("uploads")}
+def _unjudged(said: QueryDict, user: User) -> SubmissionForm:
+    """With what was said so far."""
+    single = {name: said.get(name) for name in said if name not in {*_LISTS, *_BUTTONS}}
+    return SubmissionForm(user=user, initial=single | {name: said.getlist(name) for name in _LISTS})

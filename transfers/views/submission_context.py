@@ -14,6 +14,7 @@ from transfers.destination_cards import ceiling_at
 from transfers.import_folders import Folder, look_into, top
 from transfers.import_roots import PathNotAllowed, import_roots
 from transfers.models import Destination, Source, Upload
+from transfers.study_search_form import StudySearchForm
 from transfers.submission_form import SubmissionForm
 from transfers.views.method_context import methods_context
 from transfers.views.source_context import studies_context
@@ -43,7 +44,9 @@ def page_context(form: SubmissionForm, user: User, said: QueryDict | None) -> di
 
 def _searches(source: Source | None, said: QueryDict | None) -> bool:
     """Whether its studies are to be seen: they are searched for, or were before."""
-    return source is not None and said is not None and ("search" in said or said.get("searched_at") == source.name)
+    if source is None or said is None:
+        return False
+    return "search" in said or said.get("searched_at") == source.name or not StudySearchForm(said).is_empty
 
 
 def source_of(form: SubmissionForm) -> Source | None:

@@ -26,6 +26,7 @@ CHUNKED, BUFFERED = "chunked", "buffered"
 LARGEST_BUFFERED_BYTES = 2**31 - 1
 """What a service holds of one body at most, where it takes it as a whole: its length is kept in 32 bits."""
 _CHUNKED_INSTANCES = 64
+_FEWEST_CHUNKED_INSTANCES = 8
 _CHUNKED_MEGABYTES = 64
 _MEGABYTE = 1_000_000
 _NO_SEARCH = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_ACCEPTABLE, 501})
@@ -71,13 +72,14 @@ class StowRs:
             },
         )
 
-        @property
-        def limits(self) -> PortionLimits:
-            """A buffered body is one request unless told otherwise; one in chunks has moderate ones."""
-            is_chunked = self.body == CHUNKED
-            instances = self.instances or (_CHUNKED_INSTANCES if is_chunked else 2**31)
-            megabytes = self.megabytes or (_CHUNKED_MEGABYTES if is_chunked else 0)
-            return PortionLimits(instances, megabytes * _MEGABYTE or None)
+        def limits(self, instances: int, requests: int) -> PortionLimits:
+            """Of each request for so many instances. A buffered body is one request unless told otherwise; in chunks
+            there are as many as go side by side, and more where these would be large.
+            """
+            if self.body == BUFFERED:
+                return PortionLimits(self.instances or instances, self.megabytes * _MEGABYTE or None)
+            share = max(_FEWEST_CHUNKED_INSTANCES, min(_CHUNKED_INSTANCES, -(-instances // requests)))
+            return PortionLimits(self.instances or share, (self.megabytes or _CHUNKED_MEGABYTES) * _MEGABYTE)
 
     def preflight(self, entries: Sequence[ManifestEntry], context: SendContext) -> Preflight:
         """Refuse what is too large for one body, and see that the service lets us in.
@@ -88,7 +90,7 @@ class StowRs:
             return Preflight()
         options = self.Options(**context.options)
         if options.body == BUFFERED:
-            _check_sizes(entries, options.limits)
+            _check_sizes(entries, options.limits(len(entries), 1))
         with HttpSession(context.dicomweb_endpoint, context.stop) as session:
             offers_search = _lets_us_search(DicomWeb(session), entries[0].study_instance_uid)
         detail = {"offers_search": offers_search}
@@ -102,9 +104,9 @@ class StowRs:
             return
         options = self.Options(**context.options)
         cut, journal = Event(), Journal()
-        course, queue = HttpCourse(context.reconnect), PortionQueue(entries, options.limits)
-        sending = Sending(course, queue, journal, context.stop)
         count = min(options.requests or context.dicomweb_endpoint.connections, len(entries))
+        course, queue = HttpCourse(context.reconnect), PortionQueue(entries, options.limits(len(entries), count))
+        sending = Sending(course, queue, journal, context.stop)
         with HttpSession(context.dicomweb_endpoint, cut) as session:
             request = StowRequest(session, journal, is_buffered=options.body == BUFFERED)
             shop = HttpShop(request, queue, course, journal, context.reconnect, context.source, cut)

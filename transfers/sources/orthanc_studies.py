@@ -6,6 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
+from sys import intern
 from threading import Event
 from typing import Any
 
@@ -24,12 +26,13 @@ from transfers.errors import (
     StudyNotStable,
 )
 from transfers.wire.http import HttpSession
-from transfers.wire.orthanc import Orthanc, Resource, tag_of
+from transfers.wire.orthanc import Orthanc, Resource, checked_id, tag_of
 
 MOST_FOUND = 200
 STABLE_WITHIN_SECONDS = 3600.0
 _LOOK_SECONDS = 1.0
 _MANIFEST_CHUNK = 500
+_NO_MD5 = "the source keeps no MD5 of it: another file of the same size would not be noticed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +104,15 @@ def find_study(endpoint: OrthancEndpoint, study: str, stop: Event | None = None)
 
     Raises StudyNotAtSource, StudyAmbiguous (two patients have the same UID), RequestError.
     """
+    try:
+        uid = uid_of(study.encode())
+    except UnsafeUid as error:
+        raise StudyNotAtSource from error
+    if not uid:  # which would match every study
+        raise StudyNotAtSource
     with HttpSession(endpoint, stop) as session:
         orthanc = Orthanc(session)
-        try:
-            found = orthanc.find_ids("Study", {"StudyInstanceUID": uid_of(study.encode())})
-        except UnsafeUid as error:
-            raise StudyNotAtSource from error
+        found = orthanc.find_ids("Study", {"StudyInstanceUID": uid})
         if not found and _is_there(orthanc, study):
             return study
     if not found:
@@ -134,7 +140,7 @@ def take_manifest(endpoint: OrthancEndpoint, source_id: str, stop: Event | None 
                 gathered.describe(each)
                 for ids in chunks(each.get("Instances", []), _MANIFEST_CHUNK):
                     described = _instances(orthanc, ids)
-                    digests = pool.map(orthanc.attachment_md5, (found["ID"] for found in described))
+                    digests = pool.map(partial(_md5, orthanc), (str(found["ID"]) for found in described))
                     for instance, md5 in zip(described, digests, strict=True):
                         gathered.add(orthanc, instance, each, md5)
     return gathered.study(source_id, len(series))
@@ -191,28 +197,26 @@ class _Gathered:
 
     def add(self, orthanc: Orthanc, instance: Resource, series: Resource, md5: str) -> None:
         source_id = str(instance["ID"])
-        metadata = instance.get("Metadata", {})
-        sop_class_uid = metadata.get("SopClassUid") or _sop_class_uid(orthanc, source_id)
+        metadata = instance.get("Metadata") or {}
+        told = {
+            "sop_instance_uid": tag_of(instance, "SOPInstanceUID"),
+            "sop_class_uid": metadata.get("SopClassUid") or _sop_class_uid(orthanc, source_id),
+            "study_instance_uid": self._study_instance_uid,
+            "series_instance_uid": tag_of(series, "SeriesInstanceUID"),
+            "transfer_syntax_uid": metadata.get("TransferSyntax") or _transfer_syntax_uid(orthanc, source_id),
+        }
         try:
-            entry = ManifestEntry(
-                sop_instance_uid=uid_of(tag_of(instance, "SOPInstanceUID").encode()),
-                sop_class_uid=uid_of(str(sop_class_uid).encode()),
-                study_instance_uid=uid_of(self._study_instance_uid.encode()),
-                series_instance_uid=uid_of(tag_of(series, "SeriesInstanceUID").encode()),
-                transfer_syntax_uid=uid_of(str(metadata.get("TransferSyntax", "")).encode()),
-                path="",
-                member="",
-                data_set_offset=0,
-                data_set_size=int(instance["FileSize"]),
-                modified_ns=0,
-                file_size=int(instance["FileSize"]),
-                source_id=source_id,
-                file_md5=md5,
-            )
-        except (UnsafeUid, KeyError, ValueError) as error:
-            self._skip(source_id, SkippedKind.UNSAFE, f"what the source says of it cannot be used ({error})")
+            uids = {name: intern(uid_of(str(uid).encode())) for name, uid in told.items()}
+        except UnsafeUid as error:
+            self._skip(source_id, SkippedKind.UNSAFE, f"a UID of it {error}")
             return
-        self._take(entry)
+        size = instance.get("FileSize")
+        if lacking := [name for name, uid in uids.items() if not uid]:
+            self._skip(source_id, SkippedKind.NO_UID, f"the source does not say its {_in_words(lacking)}")
+        elif not isinstance(size, int):
+            self._skip(source_id, SkippedKind.BROKEN, "the source does not say how large its file is")
+        else:
+            self._take(_entry(uids, size, source_id, md5))
 
     def study(self, source_id: str, series: int) -> SourceStudy:
         manifest = StudyManifest(
@@ -239,21 +243,73 @@ class _Gathered:
         self._skipped.append(Skipped(f"instances/{source_id}", kind, reason))
 
 
+def _entry(uids: Mapping[str, str], size_bytes: int, source_id: str, md5: str) -> ManifestEntry:
+    return ManifestEntry(
+        **uids,
+        path="",
+        member="",
+        data_set_offset=0,
+        data_set_size=size_bytes,
+        modified_ns=0,
+        file_size=size_bytes,
+        source_id=source_id,
+        file_md5=md5,
+        notes=() if md5 else (_NO_MD5,),
+    )
+
+
 def _instances(orthanc: Orthanc, ids: Sequence[str]) -> list[Resource]:
-    """Each with its main tags, size and metadata; in the order asked for. Raises RequestError."""
+    """Each with its main tags, size and metadata, in the order asked for; without what was deleted this moment.
+
+    Raises RequestError.
+    """
     question = {"Resources": list(ids), "Level": "Instance", "Metadata": True}
     answer = orthanc.session.post_json("/tools/bulk-content", question, is_repeatable=True)
     try:
         found: Mapping[str, Resource] = {each["ID"]: each for each in answer}
-        return [found[each] for each in ids]
     except (KeyError, TypeError) as error:
-        raise MalformedAnswer("The source's list of instances does not hold all of them.") from error
+        raise MalformedAnswer("The source's list of instances cannot be read.") from error
+    if any(_is_instance(orthanc, each) for each in ids if each not in found):
+        raise MalformedAnswer("The source's list of instances does not hold all of them.")
+    return [found[each] for each in ids if each in found]
+
+
+def _is_instance(orthanc: Orthanc, source_id: str) -> bool:
+    try:
+        orthanc.resource("Instance", source_id)
+    except ResourceNotFound:
+        return False
+    return True
+
+
+def _md5(orthanc: Orthanc, source_id: str) -> str:
+    """Empty where the source takes none (StoreMD5ForAttachments); whether it is still there is seen when it is read."""
+    try:
+        return orthanc.attachment_md5(source_id)
+    except ResourceNotFound:
+        return ""
 
 
 def _sop_class_uid(orthanc: Orthanc, source_id: str) -> str:
     """For what was stored before Orthanc noted it. Raises RequestError."""
-    with orthanc.session.open("GET", f"/instances/{source_id}/content/0008-0016") as answer:
-        return answer.read(256).decode("latin-1").strip("\0 ")
+    try:
+        with orthanc.session.open("GET", f"/instances/{checked_id(source_id)}/content/0008-0016") as answer:
+            return answer.read(256).decode("latin-1").strip("\0 ")
+    except ResourceNotFound:
+        return ""
+
+
+def _transfer_syntax_uid(orthanc: Orthanc, source_id: str) -> str:
+    """The same: out of its file meta group. Raises RequestError."""
+    try:
+        header = orthanc.session.get_json(f"/instances/{checked_id(source_id)}/header?simplify")
+    except ResourceNotFound:
+        return ""
+    return str(header.get("TransferSyntaxUID") or "").strip("\0 ") if isinstance(header, dict) else ""
+
+
+def _in_words(fields: Sequence[str]) -> str:
+    return ", ".join(field.removesuffix("_uid").replace("_", " ") + " UID" for field in fields)
 
 
 def _is_there(orthanc: Orthanc, study: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import NamedTuple
 
 from audit.judgements import Policy
@@ -80,6 +81,11 @@ def commits_by_itself(options: Mapping[str, object]) -> bool:
     return options.get(_COMMITMENT) is True
 
 
+def may_ask_for_commitment(method: Method) -> bool:
+    """Whether the source can be told to ask for commitment, by an option of the method."""
+    return any(option.name == _COMMITMENT for option in fields(method.Options))
+
+
 _COMMITMENT = "commitment"
 _MAY_TRUST = "The destination may trust its StableStudy event only once the whole study is found to be committed."
 _MAY_NOT_TRUST = "The destination may not trust its StableStudy event: instances arrive one by one."
@@ -129,7 +135,7 @@ def _why_not(known: Known | None, aliases: Sequence[Alias]) -> str:
 
 def _with_commitment(method: Method, way: Way, *, asks: bool) -> Ceiling | None:
     """None where it is no option, or would add nothing."""
-    if asks or _COMMITMENT not in getattr(method.Options, "__dataclass_fields__", {}):
+    if asks or not may_ask_for_commitment(method):
         return None
     return ceiling(method.key, way.policy, way.verify, asks_commitment=True)
 

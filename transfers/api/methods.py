@@ -16,6 +16,7 @@ from audit.judgements import Policy
 from transfers.api import words
 from transfers.api.views import Guarded
 from transfers.ceilings import ceiling
+from transfers.fitting import may_ask_for_commitment
 from transfers.method_figures import TIMED, Figures, method_figures
 from transfers.methods import METHODS
 from transfers.methods.base import Method
@@ -40,6 +41,9 @@ class BestDocument(serializers.Serializer[Any]):
 
     verify = serializers.ChoiceField(words.LEVELS)
     acknowledgement_means_stored = serializers.BooleanField(help_text="As declared of the destination.")
+    commitment = serializers.BooleanField(
+        help_text="Whether the destination is asked to commit, by the method or by its option `commitment`."
+    )
     verdict = serializers.ChoiceField(words.STUDY_VERDICTS)
     proof = serializers.ChoiceField(words.PROOF_GROUNDS, allow_null=True)
     text = serializers.CharField(help_text="Why, and what it does not cover.")
@@ -155,12 +159,14 @@ def _option(option: Field[Any]) -> dict[str, Any]:
 
 
 def _best(method: Method) -> Iterator[dict[str, Any]]:
-    for verify, is_trusted in product(words.LEVELS, (False, True)):
-        policy, asks_commitment = Policy(is_trusted), method.asks_commitment
+    asks = [False, True] if may_ask_for_commitment(method) else [method.asks_commitment]
+    for verify, is_trusted, asks_commitment in product(words.LEVELS, (False, True), asks):
+        policy = Policy(is_trusted)
         verdict, proof, sentence = ceiling(method.key, policy, verify, asks_commitment=asks_commitment)
         yield {
             "verify": verify,
             "acknowledgement_means_stored": is_trusted,
+            "commitment": asks_commitment,
             "verdict": verdict,
             "proof": proof,
             "text": sentence,

@@ -29,7 +29,7 @@ def methods_context(form: SubmissionForm, destination: Destination | None, sourc
     chosen = form["method"].value() or ""
     return {
         "methods": [_recommended(fits[0], chosen), *(_choice(fit, chosen) for fit in fits)],
-        "method_options": [_options(form, fit) for fit in fits if fields(METHODS[fit.key].Options)],
+        "method_options": [_options(form, fit) for fit in fits if not fit.why_not and fields(METHODS[fit.key].Options)],
         "fitting": {"source": source.name if source else "", "destination": destination.name},
     }
 

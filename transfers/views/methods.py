@@ -10,10 +10,12 @@ from django.views.decorators.http import require_GET
 
 from audit.judgements import Policy, StudyVerdict
 from transfers.ceilings import Ceiling, ceiling
+from transfers.feasibility import FILES
+from transfers.fitting import may_ask_for_commitment
 from transfers.method_figures import TIMED, Figures, method_figures
 from transfers.methods import METHODS
 from transfers.methods.base import Method
-from transfers.models import kind_choices, source_kind_choices
+from transfers.models import kind_choices
 from transfers.promises import BROKEN_PROMISES, MEASURED_ON
 from transfers.verification import Level
 from transfers.wording import VERDICT_WORDS, duration_text, method_text, size_text
@@ -37,21 +39,21 @@ def method_list(request: HttpRequest) -> HttpResponse:
 def _promise(method: Method) -> dict[str, Any]:
     """As `templates/methods/_promises.html` wants it."""
     kinds = dict(kind_choices())
-    sources = {"files": "Files, by us"} | {kind: f"{label}, by us" for kind, label in source_kind_choices()}
     return {
         "key": method.key,
         "label": method.label,
-        "sources": [sources[kind] for kind in method.sources] if "files" in method.sources else ["The source itself"],
+        "is_ours": FILES in method.sources,
         "kinds": [kinds[kind] for kind in method.kinds],
         "trusts": method.sender_can_trust,
         "may_trust_stable_study": method.destination_may_trust_stable_study,
         "unasked": _best(method, Level.NONE),
         "asked": _best(method, Level.PRESENCE),
+        "by_option": _best(method, Level.NONE, commits=True) if may_ask_for_commitment(method) else None,
     }
 
 
-def _best(method: Method, level: Level) -> Ceiling:
-    return ceiling(method.key, Policy(), level.value, asks_commitment=method.asks_commitment)
+def _best(method: Method, level: Level, *, commits: bool = False) -> Ceiling:
+    return ceiling(method.key, Policy(), level.value, asks_commitment=method.asks_commitment or commits)
 
 
 def _figures(figures: Figures) -> dict[str, Any]:

@@ -202,6 +202,19 @@ def test_each_method_says_where_it_breaks_and_what_came_of_it_here(
     assert with_commitment["figures"] == []
 
 
+def test_a_job_that_may_ask_for_commitment_says_what_that_adds(viewer: Client) -> None:
+    methods = {each["key"]: each for each in viewer.get("/api/v1/methods/").json()["results"]}
+
+    told = {
+        each["commitment"]: (each["verdict"], each["proof"])
+        for each in methods["orthanc-modality-store"]["best"]
+        if each["verify"] == "none" and not each["acknowledgement_means_stored"]
+    }
+    assert told == {False: ("unverifiable", None), True: ("committed", "committed")}
+    assert {each["commitment"] for each in methods["orthanc-peer-store"]["best"]} == {False}
+    assert {each["commitment"] for each in methods["c-store-commitment"]["best"]} == {True}
+
+
 def best_of(method: dict[str, Any]) -> dict[tuple[str, bool], tuple[str, str | None]]:
     """Verdict and proof by how it is verified, and whether the destination's acknowledgement is trusted."""
     return {

@@ -26,7 +26,13 @@ def test_every_method_says_what_its_success_is_worth(viewer: Client) -> None:
         assert method.label in row
         assert method.sender_can_trust in row
         assert "Committed by “present”" in row or "Committed by “committed”" in row
-        assert ("Only of a whole study" in row) == method.destination_may_trust_stable_study
+        assert ("If whole, and committed" in row) == method.destination_may_trust_stable_study
+
+
+def test_what_an_option_adds_is_said(viewer: Client) -> None:
+    page = words_of(viewer.get("/methods/"))
+
+    assert page.count("without its list: unverifiable; committed by “committed” if the source asks for commitment") == 1
 
 
 def test_where_promises_break_is_shown_with_whom_it_concerns(viewer: Client) -> None:

@@ -24,6 +24,8 @@ def transfer_summary(transfer: Transfer) -> dict[str, Any]:
         "id": str(transfer.public_id),
         "study_instance_uid": transfer.study_instance_uid,
         "destination": transfer.destination.name,
+        "source": transfer.source.name if transfer.source else None,
+        "source_grown_by": transfer.source_grown_by,
         "method": transfer.method,
         "state": transfer.state,
         "verdict": audit.verdict,

@@ -27,9 +27,11 @@ from schemathesis.specs.openapi.checks import (
 
 from audit.ledger import Ledger
 from audit.observations import EvidenceKind, Observation
+from tests.fakes.fixtures import MakeWeb
+from tests.fakes.web import Reply
 from tests.manifests import study
 from transfers import services, uploads
-from transfers.models import Batch, Destination, SkippedFile, Transfer
+from transfers.models import Batch, Destination, SkippedFile, Source, Transfer
 from transfers.states import BatchState, State
 
 pytestmark = pytest.mark.django_db
@@ -48,6 +50,7 @@ few_examples = bounded(
 
 MAY_REFUSE = {
     ("POST", "/api/v1/batches/"),
+    ("POST", "/api/v1/sources/{name}/studies/"),
     ("POST", "/api/v1/transfers/{id}/verify/"),
     ("POST", "/api/v1/uploads/"),
 }
@@ -73,7 +76,7 @@ def headers(operator: User) -> dict[str, str]:
 
 
 @pytest.fixture
-def things(operator: User) -> dict[str, Any]:
+def things(operator: User, web: MakeWeb) -> dict[str, Any]:
     """Something of everything, by the noun in its address."""
     destination = Destination.objects.create(name="archive", host="127.0.0.1", port=1, called_ae_title="ARCHIVE")
     batch = Batch.objects.create(
@@ -95,8 +98,9 @@ def things(operator: User) -> dict[str, Any]:
     ledger.close()
     Transfer.objects.filter(pk=transfer.pk).update(state=State.FINISHED, verdict=transfer.audit.verdict)
     upload = uploads.begin(operator, "study.zip", 2**40 // 1000)
-    found: dict[str, Any] = {"destinations": destination.name, "batches": batch, "uploads": upload}
-    return found | {"transfers": transfer}
+    source = Source.objects.create(name="research", url=web(lambda _: Reply(200, b"[]", "application/json")).url)
+    found: dict[str, Any] = {"destinations": destination.name, "sources": source.name, "batches": batch}
+    return found | {"transfers": transfer, "uploads": upload}
 
 
 @schema.parametrize()

@@ -64,7 +64,16 @@ class BatchDocument(serializers.ModelSerializer[Batch]):
     send = serializers.SerializerMethodField(help_text="False: the destination is only asked.")
     options = OptionValues()
     start = serializers.BooleanField(source="starts", help_text="False: it stops as a draft.")
-    files_read = serializers.IntegerField(help_text="How many files of the input were read so far.")
+    source = serializers.CharField(  # type: ignore[assignment]  # the metaclass takes fields out of the class
+        source="source.name", default=None, allow_null=True, help_text="What holds the studies; null for files."
+    )
+    studies = serializers.ListField(
+        child=serializers.CharField(), help_text="Of the source: Study Instance UIDs, or Orthanc IDs."
+    )
+    wait_until_stable = serializers.BooleanField(
+        source="waits_until_stable", help_text="Whether the source is first given the time to call them stable."
+    )
+    files_read = serializers.IntegerField(help_text="How many files, or instances of a source, were read so far.")
     files_uploaded = serializers.SerializerMethodField(help_text="0 where a path is given.")
     error = serializers.SerializerMethodField()
     url = serializers.SerializerMethodField()
@@ -86,6 +95,9 @@ class BatchDocument(serializers.ModelSerializer[Batch]):
             "start",
             "send_what_can",
             "path",
+            "source",
+            "studies",
+            "wait_until_stable",
             "files_uploaded",
             "files_read",
             "read_at",
@@ -148,7 +160,7 @@ class WholeBatchDocument(BatchDocument):
 
     @extend_schema_field(TransferDocument(many=True))
     def get_transfers(self, batch: Batch) -> Any:
-        transfers = batch.transfers.select_related("audit", "destination", "batch").order_by("id")[:FIRST]
+        transfers = batch.transfers.select_related("audit", "destination", "source", "batch").order_by("id")[:FIRST]
         return TransferDocument(transfers, many=True, context=self.context).data
 
     @extend_schema_field(SkippedDocument(many=True))

@@ -16,12 +16,13 @@ from transfers.api.requests import StrictRequest
 from transfers.feasibility import NotFeasible, Plan, plan_of
 from transfers.methods import METHODS
 from transfers.methods.options import WrongOption, check_options
-from transfers.models import Destination, Upload
+from transfers.models import Destination, Source, Upload
 from transfers.receiving import ReceivedFile
 from transfers.submissions import Submission
 
 UPLOADS_MAXIMUM = 2_000
 """In one batch; more files come in a ZIP file."""
+STUDIES_MAXIMUM = 200
 PATH_CHARACTERS_MAXIMUM = 4_096
 """PATH_MAX of Linux."""
 IDEMPOTENCY_KEY_CHARACTERS_MAXIMUM = 255
@@ -77,10 +78,18 @@ class BatchRequest(StrictRequest):
         default=False, help_text="Go on without instances that cannot be sent, or that conflict within the input."
     )
 
-    def why_not(self, name: str) -> str:
-        if name in {"source", "studies"}:
-            return "Sending from a source is not offered: give a path or files."
-        return super().why_not(name)
+    source = Text(  # type: ignore[assignment]  # the metaclass takes fields out of the class
+        required=False, max_length=64, help_text="The name of a source, in place of a path or files."
+    )
+    studies = serializers.ListField(
+        child=Text(max_length=64),
+        required=False,
+        max_length=STUDIES_MAXIMUM,
+        help_text="Of the source: Study Instance UIDs, or Orthanc IDs where a UID is there more than once.",
+    )
+    wait_until_stable = YesOrNo(
+        default=False, help_text="Whether the source is first given up to an hour to call these studies stable."
+    )
 
     def validate_destination(self, name: str) -> Destination:
         destination = Destination.objects.filter(name=name).first()
@@ -88,7 +97,14 @@ class BatchRequest(StrictRequest):
             raise serializers.ValidationError("There is no destination of this name.")
         return destination
 
+    def validate_source(self, name: str) -> Source:
+        source = Source.objects.filter(name=name).first()
+        if source is None:
+            raise serializers.ValidationError("There is no source of this name.")
+        return source
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        _check_source(attrs)
         try:
             plan = plan_of(_submission(attrs).wish)
         except NotFeasible as error:
@@ -102,7 +118,7 @@ class BatchRequest(StrictRequest):
 
 
 class JsonBatchRequest(BatchRequest):
-    """What to send in one go: a path, or uploads that are complete."""
+    """What to send in one go: a path, uploads that are complete, or studies of a source."""
 
     path = Text(
         required=False,
@@ -121,9 +137,9 @@ class JsonBatchRequest(BatchRequest):
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        given = [name for name in ("path", "files", "uploads") if attrs.get(name)]
+        given = [name for name in ("path", "files", "uploads", "source") if attrs.get(name)]
         if len(given) > 1:
-            raise serializers.ValidationError({given[1]: ["Give a path or uploads, one of the two."]})
+            raise serializers.ValidationError({given[1]: ["Give a path, uploads or a source: one of the three."]})
         return super().validate(attrs)
 
     def submission(self) -> Submission:
@@ -134,7 +150,7 @@ class JsonBatchRequest(BatchRequest):
 
 
 class FormBatchRequest(BatchRequest):
-    """What to send in one go: files that come with the request, or a path."""
+    """What to send in one go: files that come with the request, a path, or studies of a source."""
 
     path = Text(required=False, max_length=PATH_CHARACTERS_MAXIMUM, trim_whitespace=False)
     files = serializers.ListField(
@@ -145,8 +161,9 @@ class FormBatchRequest(BatchRequest):
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if attrs.get("path") and attrs.get("files"):
-            raise serializers.ValidationError({"files": ["Give a path or files, one of the two."]})
+        given = [name for name in ("path", "files", "source") if attrs.get(name)]
+        if len(given) > 1:
+            raise serializers.ValidationError({given[1]: ["Give a path, files or a source: one of the three."]})
         return super().validate(attrs)
 
     def submission(self) -> Submission:
@@ -157,6 +174,15 @@ class FormBatchRequest(BatchRequest):
     def received(self) -> list[ReceivedFile]:
         """That came with the request."""
         return list(self.validated_data.get("files", []))
+
+
+def _check_source(asked: Mapping[str, Any]) -> None:
+    """Raises ValidationError for a source without studies, and what belongs to a source without one."""
+    if asked.get("source") and not asked.get("studies"):
+        raise serializers.ValidationError({"studies": ["Name the studies of the source that are to be sent."]})
+    for name in ("studies", "wait_until_stable"):
+        if asked.get(name) and not asked.get("source"):
+            raise serializers.ValidationError({name: ["This belongs to a source: name it, too."]})
 
 
 def _submission(asked: Mapping[str, Any]) -> Submission:
@@ -170,6 +196,9 @@ def _submission(asked: Mapping[str, Any]) -> Submission:
         is_inquiry=not asked["send"],
         send_what_can=asked["send_what_can"],
         starts=asked["start"],
+        source=asked.get("source"),
+        studies=asked.get("studies", ()),
+        waits_until_stable=asked["wait_until_stable"],
     )
 
 

@@ -45,6 +45,12 @@ EXAMPLES = [
         media_type="application/json",
     ),
     OpenApiExample(
+        "A study of a source",
+        {"destination": "archive", "source": "research", "studies": ["1.2.840.113619.2.1"], "wait_until_stable": True},
+        request_only=True,
+        media_type="application/json",
+    ),
+    OpenApiExample(
         "Only asked about, and nothing sent",
         {"destination": "archive", "path": "/import/2026-01-31", "send": False, "verify": "content"},
         request_only=True,
@@ -78,7 +84,7 @@ class BatchViews(ApiViewSet):
         "start": (HTTPStatus.CONFLICT,),
         "discard": (HTTPStatus.CONFLICT,),
     }
-    queryset = Batch.objects.select_related("created_by", "destination").prefetch_related("uploads")
+    queryset = Batch.objects.select_related("created_by", "destination", "source").prefetch_related("uploads")
     parser_classes = (Json, MultiPartParser)
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:

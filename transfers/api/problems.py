@@ -18,11 +18,13 @@ from rest_framework.views import set_rollback
 from audit.receipts import AuditIsOpen
 from transfers.batch_queue import BatchHasMoved
 from transfers.errors import TransferError
+from transfers.feasibility import NotFeasible
 from transfers.import_roots import PathNotAllowed
+from transfers.passwords import PasswordUnreadable
 from transfers.queue import TransferIsHeld
 from transfers.rollback import CannotRollBack
 from transfers.services import DestinationMoved, NothingToCancel, NothingToRetry
-from transfers.submissions import IdempotencyKeyReused, NothingSubmitted, UploadUnfinished
+from transfers.submissions import IdempotencyKeyReused, NothingIsNew, NothingSubmitted, UploadUnfinished
 from transfers.uploads import (
     DiskFull,
     MoreThanAnnounced,
@@ -48,6 +50,9 @@ INTENTS: Mapping[type[Exception], str] = {
     DestinationMoved: "destination_moved",
     CannotRollBack: "cannot_roll_back",
     AuditIsOpen: "audit_is_open",
+    NothingIsNew: "nothing_is_new",
+    NotFeasible: "not_feasible",
+    PasswordUnreadable: "password_unreadable",
 }
 """Errors of the services with the codes that they have here: each means that this is not the moment for it."""
 

@@ -35,6 +35,12 @@ class ReportTransferDocument(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     study_instance_uid = serializers.CharField()
     destination = serializers.CharField()
+    source = serializers.CharField(  # type: ignore[assignment]  # the metaclass takes fields out of the class
+        allow_null=True, help_text="What holds its instances; null for files."
+    )
+    source_grown_by = serializers.IntegerField(
+        allow_null=True, help_text="How many instances the source held afterwards that are no part of this."
+    )
     method = serializers.CharField(allow_null=True)
     state = serializers.ChoiceField(words.TRANSFER_STATES)
     verdict = serializers.ChoiceField(words.STUDY_VERDICTS)

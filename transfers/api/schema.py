@@ -24,6 +24,7 @@ WHEN = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is of another media type.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The same Idempotency-Key came with another request before.",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests: wait as many seconds as Retry-After says.",
+    HTTPStatus.BAD_GATEWAY: "The source did not answer as it should; `code` says why.",
     HTTPStatus.INSUFFICIENT_STORAGE: "The disk of the server is full.",
 }
 

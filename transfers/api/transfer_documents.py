@@ -31,6 +31,9 @@ class TransferDocument(serializers.ModelSerializer[Transfer]):
     proof = serializers.SerializerMethodField(help_text="Of a committed study, the weakest of its proofs.")
     reason = serializers.CharField(source="audit.reason", help_text="The verdict in a sentence; empty until judged.")
     destination = serializers.CharField(source="destination.name")
+    source = serializers.CharField(  # type: ignore[assignment]  # the metaclass takes fields out of the class
+        source="source.name", default=None, allow_null=True, help_text="What holds its instances; null for files."
+    )
     purpose = serializers.ChoiceField(words.PURPOSES, help_text="What its next run, or the one under way, is for.")
     verify = WayToVerify()
     options = OptionValues()
@@ -57,6 +60,9 @@ class TransferDocument(serializers.ModelSerializer[Transfer]):
             "instances",
             "size_bytes",
             "destination",
+            "source",
+            "source_asked_at",
+            "source_grown_by",
             "method",
             "options",
             "purpose",
@@ -76,6 +82,10 @@ class TransferDocument(serializers.ModelSerializer[Transfer]):
         )
         read_only_fields = fields
         extra_kwargs = {
+            "source_asked_at": {"help_text": "When the source was asked again whether it holds more by now."},
+            "source_grown_by": {
+                "help_text": "How many instances it held then that are no part of this; null: that is not known."
+            },
             "method": {"help_text": "Null where nothing is sent and the destination is only asked."},
             "findings": {"help_text": "Of a draft: what was found before the first byte."},
             "asks_commitment": {"help_text": "Whether that run asks the destination to commit to what it holds."},

@@ -13,7 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from transfers import services
+from transfers import services, submissions
+from transfers.api.batch_documents import WholeBatchDocument
 from transfers.api.fields import Text, WayToVerify, YesOrNo
 from transfers.api.filters import TransferFilters
 from transfers.api.receipt_documents import ReceiptDocument
@@ -98,11 +99,12 @@ class TransferViews(ApiViewSet):
         "receipt": (HTTPStatus.CONFLICT,),
         "cancel": (HTTPStatus.CONFLICT,),
         "retry": (HTTPStatus.CONFLICT,),
+        "send_new": (HTTPStatus.CONFLICT,),
         "verify": (HTTPStatus.CONFLICT,),
         "rollback": (HTTPStatus.CONFLICT,),
         "rollback_preview": (HTTPStatus.CONFLICT,),
     }
-    queryset = Transfer.objects.select_related("destination", "audit", "batch")
+    queryset = Transfer.objects.select_related("destination", "source", "audit", "batch")
     filterset_class = TransferFilters
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
@@ -171,6 +173,19 @@ class TransferViews(ApiViewSet):
         transfer = self.get_object()
         services.retry(transfer)
         return self._shown(transfer)
+
+    @extend_schema(
+        summary="Send what came to its source since",
+        description="Submits the study once more, as the source holds it now: what the destination has already is not "
+        "sent again. There is something to send where `source_grown_by` is more than 0.",
+        request=None,
+        responses={202: WholeBatchDocument},
+        parameters=[location_of(202)],
+    )
+    def send_new(self, request: Request, **_address: Any) -> Response:
+        batch = submissions.send_what_is_new(self.get_object(), by=user_of(request))
+        document = WholeBatchDocument(batch, context=self.get_serializer_context()).data
+        return Response(document, HTTPStatus.ACCEPTED, headers={"Location": document["url"]})
 
     @extend_schema(
         summary="Ask the destination again, or another one",

@@ -11,29 +11,36 @@ from transfers.api.documentation import Documentation, Schema
 from transfers.api.instances import InstanceViews
 from transfers.api.methods import MethodViews
 from transfers.api.paging import InOrder
+from transfers.api.sources import SourceViews
 from transfers.api.transfers import TransferViews
 from transfers.api.uploads import UploadViews
 from transfers.api.views import NothingHere
 
 
-class DestinationName(StringConverter):
-    """As `transfers.models.validate_name` has it: nothing else reaches the database."""
+class PeerName(StringConverter):
+    """As `transfers.peer.validate_name` has it: nothing else reaches the database."""
 
     regex = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
 
-register_converter(DestinationName, "destination_name")
+register_converter(PeerName, "peer_name")
 
 version_1 = [
     path("methods/", MethodViews.as_view(), name="api-methods"),
     path("destinations/", DestinationViews.as_view({"get": "list"}), name="api-destinations"),
+    path("destinations/<peer_name:name>/", DestinationViews.as_view({"get": "retrieve"}), name="api-destination"),
     path(
-        "destinations/<destination_name:name>/", DestinationViews.as_view({"get": "retrieve"}), name="api-destination"
-    ),
-    path(
-        "destinations/<destination_name:name>/check/",
+        "destinations/<peer_name:name>/check/",
         DestinationViews.as_view({"post": "check"}),
         name="api-destination-check",
+    ),
+    path("sources/", SourceViews.as_view({"get": "list"}), name="api-sources"),
+    path("sources/<peer_name:name>/", SourceViews.as_view({"get": "retrieve"}), name="api-source"),
+    path("sources/<peer_name:name>/check/", SourceViews.as_view({"post": "check"}), name="api-source-check"),
+    path(
+        "sources/<peer_name:name>/studies/",
+        SourceViews.as_view({"post": "studies"}),
+        name="api-source-studies",
     ),
     path("uploads/", UploadViews.as_view({"get": "list", "post": "create"}), name="api-uploads"),
     path(
@@ -62,6 +69,7 @@ version_1 = [
     path("transfers/<uuid:id>/receipt/", TransferViews.as_view({"get": "receipt"}), name="api-transfer-receipt"),
     path("transfers/<uuid:id>/cancel/", TransferViews.as_view({"post": "cancel"}), name="api-transfer-cancel"),
     path("transfers/<uuid:id>/retry/", TransferViews.as_view({"post": "retry"}), name="api-transfer-retry"),
+    path("transfers/<uuid:id>/send-new/", TransferViews.as_view({"post": "send_new"}), name="api-transfer-send-new"),
     path("transfers/<uuid:id>/verify/", TransferViews.as_view({"post": "verify"}), name="api-transfer-verify"),
     path(
         "transfers/<uuid:id>/rollback/",

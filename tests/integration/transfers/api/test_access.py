@@ -19,10 +19,11 @@ API = "/api/v1/"
 ANY = "00000000-0000-4000-8000-000000000000"
 """The same in every process that collects the tests."""
 
-LISTS = ["destinations/", "methods/", "batches/", "uploads/", "transfers/"]
+LISTS = ["destinations/", "sources/", "methods/", "batches/", "uploads/", "transfers/"]
 READABLE = [
     *LISTS,
     "destinations/archive/",
+    "sources/research/",
     *[f"{noun}/{ANY}/" for noun in ("batches", "uploads", "transfers")],
     *[f"transfers/{ANY}/{part}/" for part in ("instances", "events", "report", "receipt")],
     f"batches/{ANY}/skipped/",
@@ -32,8 +33,9 @@ CHANGING = [
     "batches/",
     "uploads/",
     "destinations/archive/check/",
+    *[f"sources/research/{intent}/" for intent in ("check", "studies")],
     *[f"batches/{ANY}/{intent}/" for intent in ("start", "discard")],
-    *[f"transfers/{ANY}/{intent}/" for intent in ("cancel", "retry", "verify")],
+    *[f"transfers/{ANY}/{intent}/" for intent in ("cancel", "retry", "verify", "send-new")],
 ]
 
 

@@ -217,12 +217,6 @@ def test_what_cannot_be_done_is_said_field_by_field(
     assert not Batch.objects.exists()
 
 
-def test_sending_from_a_source_is_said_not_to_be_offered(api: APIClient, destination: Destination) -> None:
-    refused = submit(api, {"destination": "archive", "source": "orthanc", "studies": ["2.25.1"]})
-
-    assert "not offered" in refused.json()["errors"]["source"][0]
-
-
 def test_nothing_to_send_is_refused(api: APIClient, destination: Destination) -> None:
     refused = submit(api, {"destination": "archive"})
 

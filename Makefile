@@ -39,6 +39,7 @@ format: install
 # Speed against dcmtk and Orthanc, beside dcmsend and pynetdicom: a table, after some minutes.
 bench: install
 	@.ci/peers
+	@$(PY) -m pip install --quiet --upgrade --target .venv/measured --no-deps -r requirements-bench.txt
 	@$(PY) -m tests.bench
 
 # The pictures of the README, in the system's Chromium.

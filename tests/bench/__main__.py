@@ -9,6 +9,7 @@ from tests.bench import (
     ledger,
     listing,
     manifest,
+    methods,
     pages,
     presence,
     sending,
@@ -19,6 +20,7 @@ if __name__ == "__main__":
     for measurement in (
         manifest,
         sending,
+        methods,
         listing,
         presence,
         content,

@@ -252,7 +252,7 @@ def test_what_cannot_be_used_is_skipped_and_the_rest_is_taken(
 
 def test_what_an_old_orthanc_did_not_note_is_read_from_the_file(web: MakeWeb) -> None:
     noted = {ONE: instance(Metadata={})}
-    asked = {"0008-0016": Reply(body=b"1.5\0"), "header": said({"TransferSyntaxUID": "1.2.840.10008.1.2.1"})}
+    asked: Any = {"0008-0016": Reply(body=b"1.5\0"), "header": said({"TransferSyntaxUID": "1.2.840.10008.1.2.1"})}
 
     (entry,) = taken_of(web, telling(noted, **asked)).manifest.entries
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -24,6 +25,7 @@ from transfers.leases import this_process
 from transfers.models import Destination, Source, Transfer
 from transfers.runner import run_transfer
 from transfers.services import DestinationMoved
+from transfers.sources import orthanc_studies
 from transfers.submissions import NothingIsNew, send_what_is_new
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -58,9 +60,9 @@ def test_what_came_to_the_source_meanwhile_is_told_and_changes_no_verdict(
     study, series = unique_uid(), unique_uid()
     for folder in ("before", "after"):
         (tmp_path / folder).mkdir()
-    shared = {"study_instance_uid": study, "series_instance_uid": series}
+    shared: Any = {"study_instance_uid": study, "series_instance_uid": series}
     stored_at(source_orthanc, [write_instance(tmp_path / "before", **shared) for _ in range(2)])
-    ask = growth.instances_held
+    ask = orthanc_studies.instances_held
 
     def after_two_more(*arguments: object) -> frozenset[str]:
         more = [write_instance(tmp_path / "after", study_instance_uid=study, series_instance_uid=unique_uid())]
@@ -82,7 +84,7 @@ def test_what_is_new_is_sent_and_what_is_there_is_not_sent_again(
     source_orthanc: Orthanc, orthanc: Orthanc, tmp_path: Path
 ) -> None:
     study, series = unique_uid(), unique_uid()
-    shared = {"study_instance_uid": study, "series_instance_uid": series}
+    shared: Any = {"study_instance_uid": study, "series_instance_uid": series}
     before = stored_at(source_orthanc, [write_instance(tmp_path, **shared) for _ in range(2)])
     send(source_orthanc, orthanc, study)
     (later,) = stored_at(source_orthanc, [write_instance(tmp_path, **shared)])
@@ -124,14 +126,18 @@ def test_what_is_new_is_not_sent_to_another_archive(create: Callable[..., Transf
         send_what_is_new(transfer, User.objects.create_user("operator"))
 
 
-@pytest.mark.parametrize("status", [404, 401, 500], ids=["gone", "credentials", "failing"])
+@pytest.mark.parametrize(
+    "reply",
+    [Reply(404), Reply(401), Reply(500), Reply(200, b'{"Series": null}', "application/json")],
+    ids=["gone", "credentials", "failing", "odd"],
+)
 def test_where_the_source_says_nothing_nothing_is_known_of_its_growth(
-    web: MakeWeb, orthanc: Orthanc, source_orthanc: Orthanc, tmp_path: Path, status: int
+    web: MakeWeb, orthanc: Orthanc, source_orthanc: Orthanc, tmp_path: Path, reply: Reply
 ) -> None:
     entries = stored_at(source_orthanc, write_study(tmp_path, 1))
     send(source_orthanc, orthanc, entries[0].study_instance_uid)
     transfer = Transfer.objects.get()
-    Source.objects.update(url=web(lambda _: Reply(status)).url)
+    Source.objects.update(url=web(lambda _: reply).url)
     transfer.source = Source.objects.get()
 
     growth.ask_source_again(transfer, Event())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
 
 from tests.commands import run
 from tests.fakes.fixtures import MakeWeb
@@ -49,7 +50,7 @@ def test_a_source_that_does_not_answer_fails_its_check() -> None:
     assert "No connection to" in checked.output
 
 
-def test_a_password_of_another_secret_key_fails_the_check(settings: object) -> None:
+def test_a_password_of_another_secret_key_fails_the_check() -> None:
     Source.objects.create(name="research", url="http://127.0.0.1:1", username="u", password_encrypted="not ours")
 
     checked = run("source", "check", "research")
@@ -81,7 +82,7 @@ def test_what_cannot_be_is_refused_in_words(more: list[str], reason: str) -> Non
     assert not Source.objects.exists()
 
 
-def test_a_name_is_taken_once_and_a_source_in_use_stays(admin_user: object) -> None:
+def test_a_name_is_taken_once_and_a_source_in_use_stays(admin_user: User) -> None:
     run("source", "add", "research", "--url", "http://x.example")
     assert "already" in run("source", "add", "research", "--url", "http://x.example").output
     Batch.objects.create(

@@ -1,6 +1,6 @@
 """Requests to one HTTP service: its credentials, TLS, time-outs and bounds, and its faults as our own errors.
 
-Over `requests`, with what a destination must not decide left to us: no redirect is followed to another origin, the
+Over urllib3, with what a destination must not decide left to us: no redirect is followed to another origin, the
 environment (proxies, .netrc) is not asked, no answer takes for ever, and a stop ends whatever is under way.
 """
 
@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from http import HTTPStatus
-from threading import Event
+from http.client import HTTPException
+from threading import Event, Lock
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote, quote_plus, urlencode, urljoin, urlsplit
+from urllib.parse import quote, quote_plus, urlencode
 
-import requests
-from requests.adapters import HTTPAdapter
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
 from urllib3.exceptions import HTTPError
+from urllib3.util import Url
 
 from transfers.endpoints import ClientCredentials, HttpEndpoint, TlsSettings
 from transfers.errors import (
@@ -39,12 +40,11 @@ from transfers.errors import (
 from transfers.wire.access_tokens import AccessTokens
 from transfers.wire.foreign_text import clean_text
 from transfers.wire.http_body import Body, watched
-from transfers.wire.http_credentials import BEARER, authentication
+from transfers.wire.http_credentials import BEARER, authorization
 from transfers.wire.http_faults import fault_of_reading, fault_of_request, fault_of_status
-from transfers.wire.http_watch import Exchange, Watch, carrying, watched_pools
+from transfers.wire.http_request import Headers, HttpRequest, Parameters, url_of
+from transfers.wire.http_watch import Exchange, Watch, carrying, watched_pool
 from transfers.wire.tls import client_context
-
-Parameters = Mapping[str, str | int] | Sequence[tuple[str, str | int]]
 
 JSON_TYPES = frozenset({"application/json", "application/dicom+json", "text/json"})
 LARGEST_JSON_BYTES = 64 * 1024 * 1024
@@ -57,6 +57,9 @@ _MOST_REDIRECTS = 5
 _PATIENCE = 10
 """How many times the time to answer an answer may take in all."""
 _PAGES_FOR_PEOPLE = frozenset({"text/html", "application/xhtml+xml"})
+_UNLESS_TOLD = {"Accept": "*/*"}
+# Compressing costs an archive more than sending does, and what is compressed has no size that can be bounded.
+_ALWAYS = {"Accept-Encoding": "identity", "User-Agent": "Tallyman"}
 _OF_FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
 """Headers that follow from the request itself, whatever the settings of a destination say."""
 
@@ -64,10 +67,10 @@ _OF_FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
 class HttpAnswer:
     """An answer whose body has not been read yet; it is given by HttpSession.open, which closes it."""
 
-    def __init__(self, response: requests.Response, exchange: Exchange) -> None:
+    def __init__(self, response: BaseHTTPResponse, exchange: Exchange) -> None:
         self._response = response
         self._exchange = exchange
-        self.status_code: int = response.status_code
+        self.status_code = response.status
         self.headers: Mapping[str, str] = response.headers
         """Names in any case."""
 
@@ -132,8 +135,8 @@ class HttpAnswer:
 
     def _pieces(self, size_bytes: int) -> Iterator[bytes]:
         try:
-            yield from self._response.iter_content(size_bytes)
-        except (requests.RequestException, HTTPError, OSError) as error:
+            yield from self._response.stream(size_bytes)
+        except (HTTPError, HTTPException, OSError) as error:
             raise _ended(self._exchange) or fault_of_reading(error) from error
         if ended := _ended(self._exchange):
             raise ended
@@ -148,18 +151,13 @@ class HttpSession:
         self.endpoint = endpoint
         self._stop = stop or Event()
         self._watch = Watch(self._stop)
-        self._session = requests.Session()
-        self._session.trust_env = False
         self._tokens = AccessTokens(endpoint.oauth2, endpoint.tls, self._fetch_token) if endpoint.oauth2 else None
-        self._session.auth = authentication(endpoint, self._tokens)
+        self._authorization = authorization(endpoint, self._tokens)
         own = {name: value for name, value in endpoint.headers.items() if name.lower() not in _OF_FRAMING}
-        self._session.headers.update(own)
-        # Compressing costs an archive more than sending does, and what is compressed has no size that can be bounded.
-        self._session.headers["Accept-Encoding"] = "identity"
-        self._session.headers["User-Agent"] = "Tallyman"
-        adapter = _Adapter(endpoint)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        self._headers = Headers(_UNLESS_TOLD, own, _ALWAYS)
+        self._tls_options = _tls_options(endpoint)
+        self._lock = Lock()
+        self._pool: HTTPConnectionPool | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -169,7 +167,8 @@ class HttpSession:
 
     def close(self) -> None:
         self._watch.close()
-        self._session.close()
+        if self._pool is not None:
+            self._pool.close()
 
     @contextmanager
     def open(
@@ -196,18 +195,18 @@ class HttpSession:
         Raises RequestError, and what the body raises.
         """
         exchange = self._watch.begin(seconds or _PATIENCE * self.endpoint.timeouts.dimse_seconds)
-        response: requests.Response | None = None
+        response: BaseHTTPResponse | None = None
         try:
             is_repeatable = is_repeatable or method in _SAFE_METHODS
-            prepared = self._prepared(method, path, parameters, headers, watched(body, exchange))
-            response = self._answered(prepared, exchange, is_repeatable=is_repeatable)
-            if self._token_is_refused(prepared, response):
+            request = self._request(method, path, parameters, headers, watched(body, exchange))
+            response = self._answered(request, exchange, is_repeatable=is_repeatable)
+            if self._token_is_refused(request, response):
                 response.close()
                 if not isinstance(body, bytes | None):
                     raise _token_refused()
-                prepared = self._prepared(method, path, parameters, headers, watched(body, exchange))
-                response = self._answered(prepared, exchange, is_repeatable=is_repeatable)
-            if response.status_code not in accepted:
+                request = self._request(method, path, parameters, headers, watched(body, exchange))
+                response = self._answered(request, exchange, is_repeatable=is_repeatable)
+            if response.status not in accepted:
                 _check_status(response)
             yield HttpAnswer(response, exchange)
         finally:
@@ -227,11 +226,11 @@ class HttpSession:
         with self.open("POST", path, headers=headers, body=body, is_repeatable=is_repeatable) as answer:
             return answer.json()
 
-    def _token_is_refused(self, prepared: requests.PreparedRequest, response: requests.Response) -> bool:
+    def _token_is_refused(self, request: HttpRequest, response: BaseHTTPResponse) -> bool:
         """Whether another token may be what is wanted; this one is not used again."""
-        if self._tokens is None or response.status_code != HTTPStatus.UNAUTHORIZED:
+        if self._tokens is None or response.status != HTTPStatus.UNAUTHORIZED:
             return False
-        self._tokens.forget(str(prepared.headers["Authorization"]).removeprefix(BEARER))
+        self._tokens.forget(str(request.headers["Authorization"]).removeprefix(BEARER))
         return True
 
     def _fetch_token(self, credentials: ClientCredentials) -> Mapping[str, Any]:
@@ -266,86 +265,78 @@ class HttpSession:
             said = answer.json(_LARGEST_TOKEN_BYTES)
         return said if isinstance(said, dict) else {}
 
-    def _prepared(
+    def _request(
         self,
         method: str,
         path: str,
         parameters: Parameters | None,
         headers: Mapping[str, str] | None,
         body: Body | None,
-    ) -> requests.PreparedRequest:
-        request = requests.Request(
-            method, self.endpoint.url.rstrip("/") + path, params=parameters, headers=headers, data=body
-        )
+    ) -> HttpRequest:
         try:
-            return self._session.prepare_request(request)
-        except (requests.RequestException, ValueError) as error:
+            url = url_of(self.endpoint.url, path, parameters)
+        except ValueError as error:
             raise fault_of_request(error, self.endpoint) from error
+        return HttpRequest(method, url, self._headers.with_these(headers, self._authorization(), body), body)
 
-    def _answered(
-        self, prepared: requests.PreparedRequest, exchange: Exchange, *, is_repeatable: bool
-    ) -> requests.Response:
+    def _answered(self, request: HttpRequest, exchange: Exchange, *, is_repeatable: bool) -> BaseHTTPResponse:
         """The answer, after as many redirects as may be followed: on the same origin, and only when reading."""
         for _ in range(_MOST_REDIRECTS):
-            response = self._sent_again_if_stale(prepared, exchange, is_repeatable=is_repeatable)
-            target = _redirect(response, prepared)
+            response = self._sent_again_if_stale(request, exchange, is_repeatable=is_repeatable)
+            target = _redirect(response, request)
             if target is None:
                 return response
             response.close()
-            prepared.url = target
+            request.url = target
         raise RequestRefused("The service sends us around in a circle. Set the URL to where it really is.")
 
     def _sent_again_if_stale(
-        self, prepared: requests.PreparedRequest, exchange: Exchange, *, is_repeatable: bool
-    ) -> requests.Response:
+        self, request: HttpRequest, exchange: Exchange, *, is_repeatable: bool
+    ) -> BaseHTTPResponse:
         """A connection that was kept may have been closed at the other end just now, which says nothing."""
         try:
-            return self._sent(prepared, exchange)
+            return self._sent(request, exchange)
         except AnswerCut:
             if not is_repeatable or not exchange.is_on_used_connection:
                 raise
-        return self._sent(prepared, exchange)
+        return self._sent(request, exchange)
 
-    def _sent(self, prepared: requests.PreparedRequest, exchange: Exchange) -> requests.Response:
+    def _sent(self, request: HttpRequest, exchange: Exchange) -> BaseHTTPResponse:
         if self._stop.is_set():
             raise RequestInterrupted
-        timeouts = self.endpoint.timeouts
         try:
             with carrying(exchange):
-                return self._session.send(
-                    prepared,
-                    stream=True,
-                    allow_redirects=False,
-                    timeout=(timeouts.connect_seconds, timeouts.dimse_seconds),
+                return self._connections(request.url).urlopen(
+                    request.method,
+                    request.url.request_uri,
+                    body=request.body,
+                    headers=request.headers,
+                    retries=False,
+                    redirect=False,
+                    assert_same_host=False,
+                    preload_content=False,
                 )
-        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+        except (HTTPError, HTTPException, OSError, ValueError) as error:
             raise _ended(exchange) or fault_of_request(error, self.endpoint) from error
+
+    def _connections(self, url: Url) -> HTTPConnectionPool:
+        """All to the one origin."""
+        with self._lock:
+            if self._pool is None:
+                timeouts = self.endpoint.timeouts
+                self._pool = watched_pool(
+                    url,
+                    maxsize=max(1, self.endpoint.connections),
+                    timeout=Timeout(connect=timeouts.connect_seconds, read=timeouts.dimse_seconds),
+                    **self._tls_options,
+                )
+            return self._pool
 
 
 def _token_refused() -> AccessTokenRefused:
     error = AccessTokenRefused()
     error.status_code = HTTPStatus.UNAUTHORIZED
     return error
-
-
-class _Adapter(HTTPAdapter):
-    """Connections that can be ended, over TLS as the endpoint has it, and not as the environment has it."""
-
-    def __init__(self, endpoint: HttpEndpoint) -> None:
-        self._tls_options = _tls_options(endpoint)
-        super().__init__(pool_connections=1, pool_maxsize=max(1, endpoint.connections))
-
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
-        self.poolmanager = watched_pools(num_pools=connections, maxsize=maxsize, block=block, **options)
-
-    def build_connection_pool_key_attributes(
-        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        where, _ = super().build_connection_pool_key_attributes(request, verify, cert)
-        return where, dict(self._tls_options) if where["scheme"] == "https" else {}
-
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Nothing: the context has it all."""
 
 
 def path_of(*segments: str) -> str:
@@ -359,10 +350,10 @@ def path_of(*segments: str) -> str:
     return "".join("/" + quote(segment, safe="") for segment in segments)
 
 
-def _check_status(response: requests.Response) -> None:
-    if not 200 <= response.status_code < 300:
-        raise fault_of_status(response.status_code, response.headers)
-    if response.status_code == HTTPStatus.PARTIAL_CONTENT:
+def _check_status(response: BaseHTTPResponse) -> None:
+    if not 200 <= response.status < 300:
+        raise fault_of_status(response.status, response.headers)
+    if response.status == HTTPStatus.PARTIAL_CONTENT:
         raise MalformedAnswer("The service answered with a part of what was asked for.")
 
 
@@ -377,23 +368,11 @@ def _tls_options(endpoint: HttpEndpoint) -> dict[str, Any]:
     return {"ssl_context": context} | ({} if context.check_hostname else {"assert_hostname": False})
 
 
-def _redirect(response: requests.Response, prepared: requests.PreparedRequest) -> str | None:
+def _redirect(response: BaseHTTPResponse, request: HttpRequest) -> Url | None:
     """Where a redirect that may be followed leads; None where the answer is no such redirect."""
-    location = response.headers.get("Location")
-    if response.status_code not in _REDIRECTS or not location or prepared.method not in _SAFE_METHODS:
+    if response.status not in _REDIRECTS or request.method not in _SAFE_METHODS:
         return None
-    here = prepared.url or ""
-    target = urljoin(here, location)
-    try:
-        return target if _origin(target) == _origin(here) else None
-    except ValueError:
-        return None
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    split = urlsplit(url)
-    port = split.port or {"http": 80, "https": 443}.get(split.scheme)
-    return split.scheme, split.hostname, port
+    return request.redirected(response.headers.get("Location"))
 
 
 def _ended(exchange: Exchange) -> RequestError | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
-
-import requests
-from requests.auth import AuthBase, HTTPBasicAuth
+from urllib.parse import unquote, urlsplit
 
 from transfers.endpoints import HttpEndpoint
 from transfers.wire.access_tokens import AccessTokens
@@ -13,22 +12,30 @@ from transfers.wire.access_tokens import AccessTokens
 BEARER = "Bearer "
 
 
-class _Bearer(AuthBase):
-    """A token that is the same for ever, or the one that is good now (RFC 6750 2.1)."""
+def authorization(endpoint: HttpEndpoint, tokens: AccessTokens | None) -> Callable[[], str]:
+    """Asked for each request: the value of the header of that name, empty for none.
 
-    def __init__(self, token: Callable[[], str]) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"{BEARER}{self._token()}"
-        return request
-
-
-def authentication(endpoint: HttpEndpoint, tokens: AccessTokens | None) -> AuthBase | None:
+    What it gives may raise RequestError, where there is no token.
+    """
     if tokens is not None:
-        return _Bearer(tokens.get)
+        return lambda: BEARER + tokens.get()
     if endpoint.bearer_token:
-        return _Bearer(lambda: endpoint.bearer_token)
-    if endpoint.username:
-        return HTTPBasicAuth(endpoint.username.encode(), endpoint.password.encode())
-    return None
+        said = BEARER + endpoint.bearer_token
+    elif endpoint.username:
+        said = _basic(endpoint.username, endpoint.password)
+    else:
+        said = _of_url(endpoint.url)
+    return lambda: said
+
+
+def _basic(username: str, password: str) -> str:
+    return "Basic " + b64encode(f"{username}:{password}".encode()).decode()
+
+
+def _of_url(url: str) -> str:
+    """Of a URL that has a user name itself."""
+    try:
+        split = urlsplit(url)
+    except ValueError:
+        return ""
+    return _basic(unquote(split.username), unquote(split.password or "")) if split.username else ""

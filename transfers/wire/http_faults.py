@@ -7,10 +7,18 @@ import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from http.client import HTTPException
 from urllib.parse import urlsplit
 
-import requests
-from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    DecodeError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
 
 from transfers.endpoints import HttpEndpoint
 from transfers.errors import (
@@ -32,8 +40,8 @@ from transfers.wire.tls import tls_message
 
 _LONGEST_WAIT_SECONDS = 3600.0
 
-Fault = requests.RequestException | HTTPError | OSError | ValueError
-"""All that a request or the reading of an answer raises: requests lets some of urllib3's errors through."""
+Fault = HTTPError | HTTPException | OSError | ValueError
+"""All that a request or the reading of an answer raises."""
 
 
 def address_of(endpoint: HttpEndpoint) -> str:
@@ -52,20 +60,20 @@ def fault_of_request(error: Fault, endpoint: HttpEndpoint) -> RequestError:
     causes = list(_causes(error))
     if secured := next((each for each in causes if isinstance(each, ssl.SSLError)), None):
         return RequestTlsFailed(tls_message(secured))
-    if isinstance(error, requests.exceptions.SSLError):
+    if isinstance(error, SSLError):
         return RequestTlsFailed()
     if any(isinstance(each, NameResolutionError) for each in causes):
         return ServiceAddressUnknown(f"The host name of {where} is not known. Check its spelling and the name server.")
-    if isinstance(error, requests.ConnectTimeout):
+    if isinstance(error, ConnectTimeoutError):
         return ServiceUnreachable(
             f"{where} did not answer within {endpoint.timeouts.connect_seconds:g} seconds. "
             "Check the host, the port and the firewall."
         )
     if any(isinstance(each, NewConnectionError) for each in causes):
         return ServiceUnreachable(f"No connection to {where}. Check the URL, and that the service is running.")
-    if isinstance(error, requests.ReadTimeout) or any(isinstance(each, ReadTimeoutError) for each in causes):
+    if any(isinstance(each, ReadTimeoutError) for each in causes):
         return RequestTimedOut()
-    if isinstance(error, requests.ConnectionError | HTTPError | OSError) and not isinstance(error, ValueError):
+    if not isinstance(error, ValueError):
         return AnswerCut("The connection broke before there was an answer. Check the network, and the service's log.")
     return ServiceAddressUnknown("The URL cannot be used. Check its spelling; it begins with http:// or https://.")
 
@@ -75,7 +83,7 @@ def fault_of_reading(error: Fault) -> RequestError:
     causes = list(_causes(error))
     if any(isinstance(each, ReadTimeoutError | TimeoutError) for each in causes):
         return RequestTimedOut("The service fell silent in the middle of its answer.")
-    if isinstance(error, requests.exceptions.ContentDecodingError):
+    if any(isinstance(each, DecodeError) for each in causes):
         return MalformedAnswer("The service's answer is compressed in a way that cannot be read.")
     return AnswerCut()
 
@@ -129,7 +137,7 @@ def _retry_after(value: str) -> float | None:
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    """The error and all that is behind it; urllib3 keeps its reason in `reason`, requests in its arguments."""
+    """The error and all that is behind it, which urllib3 keeps in `reason`, or in the arguments."""
     found: list[BaseException] = []
     pending: list[object] = [error]
     while pending:

@@ -12,8 +12,9 @@ from contextlib import contextmanager, suppress
 from threading import Event, Lock, Thread, local
 from typing import Any
 
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util import Url
 
 _LOOK_SECONDS = 0.1
 
@@ -136,8 +137,7 @@ class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
-def watched_pools(**options: Any) -> PoolManager:
-    """A PoolManager whose connections make themselves known."""
-    manager = PoolManager(**options)
-    manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
-    return manager
+def watched_pool(url: Url, **options: Any) -> HTTPConnectionPool:
+    """Connections to the origin of a URL that make themselves known; `options` as urllib3 has them."""
+    pool = _SecurePool if url.scheme == "https" else _Pool
+    return pool(url.host or "", url.port, **options)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tests.datasets import write_study
 from tests.fakes.fixtures import MakeArchive, MakeWeb
 from tests.fakes.web import Asked, Reply
 from tests.fakes.web_archives import always, element, orthanc, qido
 from tests.manifests import entry
 from tests.peers.orthanc import Orthanc
 from tests.peers.process import free_port
+from tests.source_entries import stored_at
 from transfers.connections import describe
 from transfers.endpoints import DicomEndpoint, DicomWebEndpoint, OrthancEndpoint
 from transfers.wire import service_test
@@ -37,8 +41,9 @@ def test_a_real_dicomweb_service(web_orthanc: Orthanc) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "/nothing-here"])
-def test_a_root_that_is_none_is_noticed(web_orthanc: Orthanc, path: str) -> None:
-    # Orthanc's own REST API has a folder of that name too, and answers with something else.
+def test_a_root_that_is_none_is_noticed(web_orthanc: Orthanc, tmp_path: Path, path: str) -> None:
+    # Orthanc's own REST API has a folder of that name too, and answers with something else, once it holds anything.
+    stored_at(web_orthanc, write_study(tmp_path, 1))
     report = service_test.test_service(DicomWebEndpoint(web_orthanc.url + path))
 
     assert report.is_reachable

@@ -7,10 +7,20 @@ from collections.abc import Sequence
 from threading import Event
 from typing import NamedTuple
 
+from django.core.management.base import CommandError
+
 from audit.entries import InputManifest, Skipped, StudyManifest
 from audit.inputs import InputUnreadable
 from audit.manifest import read_input
-from transfers.errors import RequestError, SourceStopped, StudyAmbiguous, StudyNotAtSource, StudyNotStable
+from transfers.errors import (
+    RequestError,
+    RequestInterrupted,
+    SourceStopped,
+    StudyAmbiguous,
+    StudyNotAtSource,
+    StudyNotStable,
+)
+from transfers.exit_codes import ExitCode
 from transfers.management.base import wrong_usage
 from transfers.management.terminal import reading_bar
 from transfers.models import Source
@@ -54,7 +64,9 @@ def input_of_source(source: Source, studies: Sequence[str], stop: Event, *, wait
     """Raises CommandError for a study that is not there, or a source that cannot be asked."""
     try:
         found = list(take_studies(source, studies, stop, waits_until_stable=waits_until_stable))
-    except (StudyNotAtSource, StudyAmbiguous, StudyNotStable, SourceStopped, RequestError, PasswordUnreadable) as error:
+    except (SourceStopped, RequestInterrupted):
+        raise CommandError("Stopped before anything was sent.", returncode=ExitCode.INTERRUPTED) from None
+    except (StudyNotAtSource, StudyAmbiguous, StudyNotStable, RequestError, PasswordUnreadable) as error:
         raise wrong_usage(f"{source}: {error}") from error
     skipped = [each for study in found for each in study.skipped]
     left_out = sum(not each.kind.is_harmless for each in skipped)

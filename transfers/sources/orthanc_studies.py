@@ -131,14 +131,14 @@ def take_manifest(endpoint: OrthancEndpoint, source_id: str, stop: Event | None 
         orthanc = Orthanc(session)
         try:
             study = orthanc.resource("Study", source_id)
-            series = [orthanc.resource("Series", each) for each in study.get("Series", [])]
+            series = [orthanc.resource("Series", each) for each in _children(study, "Series")]
         except ResourceNotFound as error:
             raise StudyNotAtSource from error
         gathered = _Gathered(study)
         with ThreadPoolExecutor(endpoint.connections, "source-md5") as pool:
             for each in series:
                 gathered.describe(each)
-                for ids in chunks(each.get("Instances", []), _MANIFEST_CHUNK):
+                for ids in chunks(_children(each, "Instances"), _MANIFEST_CHUNK):
                     described = _instances(orthanc, ids)
                     digests = pool.map(partial(_md5, orthanc), (str(found["ID"]) for found in described))
                     for instance, md5 in zip(described, digests, strict=True):
@@ -168,7 +168,7 @@ def instances_held(endpoint: OrthancEndpoint, source_id: str, stop: Event | None
     with HttpSession(endpoint, stop) as session:
         orthanc = Orthanc(session)
         try:
-            series = orthanc.resource("Study", source_id).get("Series", [])
+            series = _children(orthanc.resource("Study", source_id), "Series")
             held = [found for each in series for found in orthanc.instances_of_series(each)]
         except ResourceNotFound as error:
             raise StudyNotAtSource from error
@@ -306,6 +306,14 @@ def _transfer_syntax_uid(orthanc: Orthanc, source_id: str) -> str:
     except ResourceNotFound:
         return ""
     return str(header.get("TransferSyntaxUID") or "").strip("\0 ") if isinstance(header, dict) else ""
+
+
+def _children(resource: Resource, name: str) -> list[Any]:
+    """What is below it, by Orthanc IDs that are yet to be checked. Raises MalformedAnswer."""
+    found = resource.get(name)
+    if not isinstance(found, list):
+        raise MalformedAnswer("The source does not say what is in the study.")
+    return found
 
 
 def _in_words(fields: Sequence[str]) -> str:

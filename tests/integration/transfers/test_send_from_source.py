@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,15 @@ import pytest
 
 from tests.commands import Outcome, destination_for, run
 from tests.datasets import unique_uid, write_study
+from tests.fakes.fixtures import MakeWeb
+from tests.fakes.web import Asked, Reply
 from tests.peers.orthanc import Orthanc
 from tests.source_entries import stored_at
 from transfers import source_studies
 from transfers.models import Destination, Source, Transfer
+from transfers.sources import orthanc_studies
+
+STUDY = "f689ddd2-662f8fd3-7f4b3fe3-5c7b0c8e-6ed3a2f1"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -58,7 +65,7 @@ def test_what_was_deleted_at_the_source_is_not_sent(
 ) -> None:
     study = unique_uid()
     entries = stored_at(source_orthanc, write_study(folder, 4, study_instance_uid=study))
-    taken = source_studies.take_manifest
+    taken = orthanc_studies.take_manifest
 
     def take(*arguments: Any) -> Any:
         held = taken(*arguments)
@@ -102,3 +109,18 @@ def test_two_patients_with_the_same_study_are_told_apart(
     assert first in ambiguous.output
     assert second in ambiguous.output
     assert chosen.transfer["verdict"] == "committed"
+
+
+def test_who_stops_it_while_the_study_is_waited_for_is_told_so(web: MakeWeb, orthanc: Orthanc) -> None:
+    def answer(asked: Asked) -> Reply:
+        if asked.path == "/tools/find":
+            return Reply(200, f'["{STUDY}"]'.encode(), "application/json")
+        os.kill(os.getpid(), signal.SIGTERM)
+        return Reply(200, b'{"IsStable": false}', "application/json")
+
+    source = Source.objects.create(name="receiving", url=web(answer).url)
+
+    outcome = send_from(source, "1.2.3", destination_for(orthanc), "--wait-until-stable")
+
+    assert outcome.exit_code == 130
+    assert not Transfer.objects.exists()

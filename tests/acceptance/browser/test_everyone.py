@@ -15,6 +15,7 @@ from tests.datasets import write_study
 from tests.fakes.acts import Answer
 from tests.fakes.archive import Archive
 from tests.fakes.script import Script, every
+from tests.peers.process import free_port
 
 SIZES = {"desk": ViewportSize(width=1280, height=900), "phone": ViewportSize(width=390, height=844)}
 LONGEST_NAME = "everyone_" + "x" * 55
@@ -42,6 +43,8 @@ def places(site: Site, refusing: Archive, proven: Proofs) -> dict[str, str]:
     folder.mkdir()
     write_study(folder, 10)
     site.shell.add_destination(LONGEST_NAME, refusing.port, refusing.ae_title)
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    assert site.shell.run("source", "add", LONGEST_NAME, "--url", nowhere).returncode == 0
     partial = site.submit(folder, LONGEST_NAME)
     site.wait_until(partial, "finished")
     draft = site.submit(folder, LONGEST_NAME, start=False)
@@ -62,6 +65,9 @@ def places(site: Site, refusing: Archive, proven: Proofs) -> dict[str, str]:
         "no receipt yet": f"/transfers/{draft}/receipt/",
         "check a receipt": "/receipts/check/",
         "new transfer": "/new/",
+        "new transfer, from a source that does not answer": f"/new/?source={LONGEST_NAME}&destination={LONGEST_NAME}",
+        "sources": "/sources/",
+        "methods": "/methods/",
         "destinations": "/destinations/",
         "account": "/account/",
         "password": "/account/password/",

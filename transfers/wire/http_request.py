@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from urllib.parse import urlencode, urljoin
@@ -9,10 +10,14 @@ from urllib.parse import urlencode, urljoin
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
+from transfers.errors import RequestRefused
 from transfers.wire.http_body import Body
 
 Parameters = Mapping[str, str | int] | Sequence[tuple[str, str | int]]
 
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
+"""RFC 9110 5.1 and 5.5."""
 _SCHEMES = frozenset({"http", "https"})
 
 
@@ -57,13 +62,20 @@ class Headers:
             self._named |= _named(layer)
 
     def with_these(self, headers: Mapping[str, str] | None, authorization: str, body: Body | None) -> dict[str, str]:
-        """With those of one request, and with the length of its body where only that body knows it."""
+        """With those of one request, and with the length of its body where only that body knows it.
+
+        Raises RequestRefused for what no head of a request can hold: its message says none of it, since it is mostly
+        a key.
+        """
         own = dict(headers or {})
         if authorization:
             own["Authorization"] = authorization
         if not isinstance(body, bytes | None) and isinstance(body, Sized):
             own["Content-Length"] = str(len(body))
-        return dict((self._named | _named(own)).values())
+        headers = dict((self._named | _named(own)).values())
+        if not all(_NAME.fullmatch(name) and _VALUE.fullmatch(value) for name, value in headers.items()):
+            raise RequestRefused("A header or a token has characters that a request cannot hold. Enter it anew.")
+        return headers
 
 
 def _named(headers: Mapping[str, str]) -> dict[str, tuple[str, str]]:

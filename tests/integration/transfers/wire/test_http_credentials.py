@@ -7,6 +7,7 @@ import traceback
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -24,6 +25,7 @@ from transfers.errors import (
     MalformedAnswer,
     NotTheService,
     RequestError,
+    RequestRefused,
     RequestTlsFailed,
     ResourceNotFound,
     ServiceBusy,
@@ -190,6 +192,27 @@ def test_the_token_is_fetched_under_the_same_rules_of_tls(web: MakeWeb, tmp_path
     with pytest.raises(RequestTlsFailed):
         asking(HttpEndpoint(secured.url, oauth2=credentials, timeouts=SOON))
     assert asking(HttpEndpoint(secured.url, oauth2=credentials, tls=trusting, timeouts=SOON)) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        {"bearer_token": "s3cret\r\nX-Other: y"},
+        {"headers": {"X-Api-Key": "s3cret\nX-Other: y"}},
+        {"headers": {"X-Api-Key": "s3cret\u20ac"}},
+        {"headers": {"X Api Key": "s3cret"}},
+        {"headers": {"X-Api-Key\n": "s3cret"}},
+    ],
+    ids=str,
+)
+def test_what_no_request_can_hold_is_refused_and_not_shown(web: MakeWeb, credentials: dict[str, Any]) -> None:
+    service = web(always(FINE))
+
+    with pytest.raises(RequestRefused) as caught:
+        asking(HttpEndpoint(service.url, **credentials))
+
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+    assert service.asked == []
 
 
 def test_no_secret_is_shown_with_an_endpoint() -> None:

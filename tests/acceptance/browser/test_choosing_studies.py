@@ -84,17 +84,7 @@ def test_what_fits_follows_what_is_chosen(form: Page) -> None:
     expect(form.get_by_text("Drop files, folders or ZIP files here")).to_be_visible()
 
 
-def test_another_source_begins_with_nothing_chosen(form: Page, patient: str) -> None:
-    form.get_by_label("Patient ID").fill(patient)
-    form.get_by_role("button", name="Search").click()
-    expect(form.locator("#found [type=checkbox]")).to_have_count(2, timeout=SOON)
-
-    form.locator("#source-none").check(force=True)
-
-    expect(form.locator("#found [type=checkbox]")).to_have_count(0, timeout=SOON)
-
-
-def test_studies_that_were_found_are_for_everyone(form: Page, patient: str) -> None:
+def test_studies_that_were_found_are_for_everyone_and_go_with_their_source(form: Page, patient: str) -> None:
     form.get_by_label("Patient ID").fill(patient)
     form.get_by_role("button", name="Search").click()
     expect(form.locator("#found [type=checkbox]")).to_have_count(2, timeout=SOON)
@@ -105,3 +95,6 @@ def test_studies_that_were_found_are_for_everyone(form: Page, patient: str) -> N
         form.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         form.set_viewport_size({"width": width, "height": 844})
         assert faults_of(form) == []
+
+    form.locator("#source-none").check(force=True)
+    expect(form.locator("#found [type=checkbox]")).to_have_count(0, timeout=SOON)

@@ -27,6 +27,8 @@ class Asked:
     body: bytes
     is_whole: bool = True
     """Whether the body came to its end; what was broken off is not answered."""
+    port: int = 0
+    """Of who asks: another connection has another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
             dict(self.headers.items()),
             body,
             is_whole,
+            self.client_address[1],
         )
         web = self.server.web
         web.asked.append(asked)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.observations import EvidenceKind, Observation
-from transfers.errors import MalformedAnswer, RequestError, SourceError, TransferError
+from transfers.errors import AnswerTooLarge, MalformedAnswer, RequestError, SourceError, TransferError
 from transfers.methods.files_sent import FileSent, md5_of_file_sent
 from transfers.methods.http_sender import InstanceBroke
 from transfers.methods.journal import Journal
@@ -150,10 +150,9 @@ def _compressed(body: _Body) -> Iterator[bytes]:
 
 def _said(answer: HttpAnswer) -> Mapping[str, Any]:
     """The JSON object of the answer; empty where it is anything else. Raises RequestError where it was cut."""
-    content = answer.read(_LARGEST_ANSWER_BYTES)
     try:
-        said = json.loads(content)
-    except (ValueError, RecursionError):
+        said = json.loads(answer.read(_LARGEST_ANSWER_BYTES))
+    except (AnswerTooLarge, ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event
 
@@ -63,7 +63,7 @@ class OrthancRest:
         course, queue = HttpCourse(context.reconnect), PortionQueue(entries, PortionLimits())
         sending = Sending(course, queue, journal, context.stop)
         count = min(options.requests or context.orthanc_endpoint.connections, len(entries))
-        with HttpSession(context.orthanc_endpoint, cut) as session:
+        with HttpSession(replace(context.orthanc_endpoint, connections=count), cut) as session:
             posting = OrthancPosting(Orthanc(session), journal, context.spool_folder, is_compressed=options.gzip)
             shop = HttpShop(posting, queue, course, journal, context.reconnect, context.source, cut)
             yield from sending.observations([HttpSender(shop, sending.one_ended) for _ in range(count)])

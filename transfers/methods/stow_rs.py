@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from threading import Event
@@ -107,7 +107,7 @@ class StowRs:
         count = min(options.requests or context.dicomweb_endpoint.connections, len(entries))
         course, queue = HttpCourse(context.reconnect), PortionQueue(entries, options.limits(len(entries), count))
         sending = Sending(course, queue, journal, context.stop)
-        with HttpSession(context.dicomweb_endpoint, cut) as session:
+        with HttpSession(replace(context.dicomweb_endpoint, connections=count), cut) as session:
             request = StowRequest(session, journal, is_buffered=options.body == BUFFERED)
             shop = HttpShop(request, queue, course, journal, context.reconnect, context.source, cut)
             yield from sending.observations([HttpSender(shop, sending.one_ended) for _ in range(count)])

@@ -139,12 +139,14 @@ def said(status: int = 200, **body: Any) -> Reply:
         (said(Status="Success"), "answer-unclear"),
         (Reply(200, b"[{}]", "application/json"), "answer-unclear"),
         (Reply(200, b"stored", "text/plain"), "answer-unclear"),
+        (Reply(200, b'{"Status": "' + b"x" * 100_000 + b'"}', "application/json"), "answer-unclear"),
         (said(400, Message="Bad file format"), "refused"),
+        (Reply(400, b"<html>Bad Request</html>", "text/html"), "answer-unclear"),
         (said(507, Message="The file storage is full"), "refused"),
         (Reply(500), "no-answer"),
         (Reply(200, b'{"Status": "Suc', "application/json", cut_after=5), "no-answer"),
     ],
-    ids=lambda value: value if isinstance(value, str) else f"{value.status}-{value.body[:40]!r}",
+    ids=lambda value: value if isinstance(value, str) else f"{value.status}-{value.body[:20]!r}",
 )
 def test_what_an_answer_means(web: MakeWeb, folder: Path, reply: Reply, kind: str) -> None:
     (path,) = write_study(folder, 1)

@@ -64,13 +64,13 @@ def fault_of_request(error: Fault, endpoint: HttpEndpoint) -> RequestError:
         return RequestTlsFailed()
     if any(isinstance(each, NameResolutionError) for each in causes):
         return ServiceAddressUnknown(f"The host name of {where} is not known. Check its spelling and the name server.")
+    if any(isinstance(each, NewConnectionError) for each in causes):  # which is a ConnectTimeoutError to urllib3
+        return ServiceUnreachable(f"No connection to {where}. Check the URL, and that the service is running.")
     if isinstance(error, ConnectTimeoutError):
         return ServiceUnreachable(
             f"{where} did not answer within {endpoint.timeouts.connect_seconds:g} seconds. "
             "Check the host, the port and the firewall."
         )
-    if any(isinstance(each, NewConnectionError) for each in causes):
-        return ServiceUnreachable(f"No connection to {where}. Check the URL, and that the service is running.")
     if any(isinstance(each, ReadTimeoutError) for each in causes):
         return RequestTimedOut()
     if not isinstance(error, ValueError):

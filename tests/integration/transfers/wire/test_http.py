@@ -140,7 +140,9 @@ def test_a_date_that_is_over_means_no_more_waiting(web: MakeWeb) -> None:
 
 
 def test_a_service_that_is_not_there_is_unreachable() -> None:
-    with HttpSession(HttpEndpoint(f"http://127.0.0.1:{free_port()}")) as session, pytest.raises(ServiceUnreachable):
+    endpoint = HttpEndpoint(f"http://127.0.0.1:{free_port()}")
+
+    with HttpSession(endpoint) as session, pytest.raises(ServiceUnreachable, match="No connection to"):
         session.get_json("/a")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -21,7 +23,7 @@ from tests.fakes.web import Answer, Asked, Reply
 from tests.peers.orthanc import Orthanc
 from tests.source_entries import stored_at
 from transfers.methods.base import ReconnectPolicy
-from transfers.models import Destination, Source
+from transfers.models import Destination, Source, Transfer
 from transfers.sources import orthanc as reading
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,6 +42,7 @@ FAULTS: dict[str, tuple[Spoil, str]] = {
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("transfers.run.RECONNECT", ReconnectPolicy(first_wait_seconds=0.02))
     monkeypatch.setattr(reading, "_WAITS_SECONDS", (0.01,))
+    monkeypatch.setattr("transfers.methods.sending.GRACE_SECONDS", 0.2)
 
 
 @pytest.fixture
@@ -171,3 +174,31 @@ def test_a_source_that_goes_away_leaves_what_was_not_sent_to_the_same_send(
 
     assert (first.transfer["verdict"], set(first.verdicts.values())) == ("nothing-stored", {"refuted"})
     assert again.transfer["verdict"] == "committed"
+
+
+@pytest.mark.parametrize("method", ["c-store", "orthanc-rest", "stow-rs"])
+def test_a_send_that_is_stopped_while_it_reads_from_the_source_is_continued_by_the_same_send(
+    source_orthanc: Orthanc, web_orthanc: Orthanc, web: MakeWeb, folder: Path, method: str
+) -> None:
+    entries = stored_at(source_orthanc, write_study(folder, 12, size_bytes=500, study_instance_uid=unique_uid()))
+    handed_over: list[str] = []
+
+    def stops_once(asked: Asked) -> Spoil | None:
+        if asked.path.endswith("/file"):
+            handed_over.append(asked.path)
+            if len(handed_over) == 6:
+                os.kill(os.getpid(), signal.SIGTERM)
+                return lambda file: replace(file, seconds_a_byte=0.02)
+        return None
+
+    there = destination(web_orthanc, method)
+    more = ("--option", "instances=2") if method == "stow-rs" else ()
+    first = send(web(in_front_of(source_orthanc, stops_once)).url, entries, there, *more)
+    study = entries[0].study_instance_uid
+    again = run("send", "--from", "research", "--study", study, "--to", there.name, "--json", *more)
+
+    assert (first.exit_code, first.transfer["state"]) == (130, "interrupted")
+    assert Transfer.objects.count() == 1
+    assert (again.exit_code, again.transfer["verdict"]) == (0, "committed")
+    assert set(again.verdicts.values()) == {"confirmed"}
+    assert all(again.kinds(entry.sop_instance_uid).count("acknowledged") <= 1 for entry in entries)

@@ -182,9 +182,11 @@ class Route:
     def _introduce(self) -> None:
         """The source knows the destination by every way, as it is reached through the network."""
         url = f"http://{HOST}:{self.chaos.port}"
-        self.source.add_modality(ALIAS, (self._ae_title, HOST, self.chaos.port))
-        self.source.add_peer(ALIAS, url)
-        self.source.add_server(ALIAS, f"{url}/dicom-web")
+        impatient = {"Timeout": 2}
+        modality = {"AET": self._ae_title, "Host": HOST, "Port": self.chaos.port, **impatient}
+        self.source.rest(f"/modalities/{ALIAS}", body=modality, method="PUT")
+        self.source.add_peer(ALIAS, url, **impatient)
+        self.source.add_server(ALIAS, f"{url}/dicom-web", **impatient)
         for folder in ("modalities", "peers", "dicom-web/servers"):
             self._stack.callback(self._forget, folder)
 

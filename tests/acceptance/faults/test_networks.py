@@ -1,0 +1,70 @@
+"""Over bad networks, which a seed makes, no verdict of any method says what is not so.
+
+TALLYMAN_CHAOS_RUNS is how often each method is sent (default 6), TALLYMAN_CHAOS_SEED where the seeds begin.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.faults.cases import SOON, Case, MakeRoute, study
+from tests.fakes.chaos import Plan, random_faults
+from tests.settings import TEST_DATABASE
+from transfers.methods import METHODS
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(TEST_DATABASE != "sqlite", reason="the faults are the network's"),
+]
+
+RUNS = int(os.environ.get("TALLYMAN_CHAOS_RUNS", "6"))
+FIRST_SEED = int(os.environ.get("TALLYMAN_CHAOS_SEED", "0"))
+
+
+@dataclass
+class Weather:
+    """A bad network as a seed has it."""
+
+    seed: int
+    dice: random.Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.dice = random.Random(self.seed)
+
+    def plan(self, *most: int) -> Plan:
+        return random_faults(random.Random(self.dice.random()), most=self.dice.choice(most), longest_seconds=0.8)
+
+
+@pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + RUNS))
+def test_over_a_bad_network_no_verdict_says_what_is_not_so(
+    routes: MakeRoute, key: str, tmp_path: Path, seed: int, record_property: Callable[[str, object], None]
+) -> None:
+    weather = Weather(seed)
+    dice = weather.dice
+    route = routes(
+        plan=weather.plan(1, 2, 4, 8, 1000),
+        source_plan=weather.plan(0, 0, 1, 3),
+        source_kind=dice.choice(METHODS[key].sources),
+    )
+    patient_id = dice.choice(["TEST", "TEST", "TEST", "FILTERED"])
+    case = Case(
+        route, study(tmp_path, dice.choice([3, 8]), size_bytes=dice.choice([500, 20_000]), patient_id=patient_id)
+    )
+
+    case.send(
+        reports=weather.plan(0, 1, 3),
+        asked_at_side=dice.random() < 0.5,
+        associations=dice.choice([1, 2, 4]),
+        verify=dice.choice(["presence", "presence", "presence", "content", "none"]),
+        source=SOON,
+        **SOON,
+    )
+
+    record_property("verdict", f"{key} {case.transfer.verdict}")
+    case.assert_true()

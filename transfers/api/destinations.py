@@ -39,9 +39,7 @@ class DestinationDocument(serializers.ModelSerializer[Destination]):
     reverify_after_days = serializers.SerializerMethodField(
         help_text="When a committed study is asked about again, in days after that."
     )
-    methods = serializers.SerializerMethodField(
-        help_text="Keys of the methods that can send to it."
-    )
+    methods = serializers.SerializerMethodField(help_text="Keys of the methods that can send to it.")
     can_roll_back = serializers.SerializerMethodField(
         help_text="Whether what was brought there can be removed again, there or at another side of it."
     )

@@ -202,7 +202,7 @@ def test_each_method_says_where_it_breaks_and_what_came_of_it_here(
     assert with_commitment["figures"] == []
 
 
-def test_a_job_that_may_ask_for_commitment_says_what_that_adds(viewer: Client) -> None:
+def test_a_job_that_may_ask_for_commitment_says_what_that_adds(viewer: APIClient) -> None:
     methods = {each["key"]: each for each in viewer.get("/api/v1/methods/").json()["results"]}
 
     told = {

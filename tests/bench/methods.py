@@ -125,6 +125,9 @@ C_STORE = Contender(
     ),
 )
 ACCELERATOR = Contender("accelerator", _ours("accelerator", lambda place: {"url": place.counterpart}))
+REST_BEFORE_IT = Contender("orthanc-rest, likewise", _ours("orthanc-rest", lambda place: {"url": place.counterpart}))
+"""Through the same counterpart, which passes on what it does not answer: it costs both of them its time, and that of
+the requests by which it stores; the plug-in would store within the destination."""
 STORE_INSTANCES = Contender("dicomweb-client", _dicomweb_client)
 STOW_JOB = Contender("a source's STOW job", _job("/dicom-web/servers/destination/stow"))
 CURL = Contender("a loop of curl", _curl)
@@ -135,7 +138,7 @@ BESIDE: list[tuple[Contender, list[Contender]]] = [
     (STOW, [STORE_INSTANCES, STOW_JOB]),
     (REST, [CURL, PEER_STORE]),
     (C_STORE, [MODALITY_STORE]),
-    (ACCELERATOR, [REST]),
+    (ACCELERATOR, [REST_BEFORE_IT, REST]),
 ]
 
 

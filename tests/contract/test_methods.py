@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from threading import Event
@@ -462,10 +462,12 @@ def test_what_was_killed_between_two_yields_is_taken_up_and_sends_nothing_twice(
     monkeypatch.setattr(run, "RECONNECT", POLICY)
     entries = route.entries(write_study(tmp_path, 6, size_bytes=2000))
     transfer = transfer_of(route, entries)
+    method = route.method
 
-    with monkeypatch.context() as patch, suppress(Killed):
-        patch.setitem(METHODS, route.key, Dying(route.method, yields=3))
+    monkeypatch.setitem(METHODS, route.key, Dying(method, yields=3))
+    with pytest.raises(Killed):
         run_transfer(transfer)
+    monkeypatch.setitem(METHODS, route.key, method)
     Transfer.objects.update(state=State.SENDING, worker=dead())
     answered = set(Evidence.objects.filter(kind__in=SUCCESS).values_list("instance__sop_instance_uid", flat=True))
     transfer.refresh_from_db()

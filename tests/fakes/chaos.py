@@ -21,7 +21,7 @@ RECEIVE_BYTES = 1 << 16
 SLOW_PIECE_BYTES = 1024
 SLOW_PIECE_SECONDS = 0.005
 _LOOK_SECONDS = 0.05
-_REACHES = (0, 300, 5_000, 60_000)
+_REACHES = (0, 400, 4_000, 30_000, 100_000)
 """How far into a connection a random fault may come: at its beginning, in a handshake, in a message, in the data."""
 
 

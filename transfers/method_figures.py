@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import median
+from typing import NamedTuple
 
 from django.db.models import Count
 
@@ -18,10 +19,10 @@ from audit.judgements import StudyVerdict
 from audit.models import Audit
 from transfers.models import Attempt, Destination, Transfer
 
-TIMED = 50
+TIMED = 20
 """Of each method and destination the medians are of so many committed transfers, the newest."""
-PAIRS_TIMED = 60
-"""Of so many pairs, those with the most transfers; the others are only counted."""
+PAIRS_TIMED = 50
+"""Of so many pairs, those with the most committed transfers; the others are only counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +100,20 @@ def _timings(sample: _Sample) -> dict[Pair, list[_Timing]]:
     }
 
 
-def _attempts(transfers: Sequence[int]) -> Mapping[int, list[Attempt]]:
-    found: dict[int, list[Attempt]] = defaultdict(list)
+class _Attempt(NamedTuple):
+    instances: int
+    size_bytes: int
+    started_at: datetime
+    ended_at: datetime | None
+
+
+def _attempts(transfers: Sequence[int]) -> Mapping[int, list[_Attempt]]:
+    found: dict[int, list[_Attempt]] = defaultdict(list)
+    columns = ("transfer", "instances", "size_bytes", "started_at", "ended_at")
     for some in chunks(transfers):
-        rows = Attempt.objects.filter(transfer__in=some).order_by("pk").defer("checkpoints")
-        for row in rows:
-            found[row.transfer_id].append(row)
+        rows = Attempt.objects.filter(transfer__in=some).order_by("pk").values_list(*columns)
+        for transfer, instances, size_bytes, started_at, ended_at in rows:
+            found[transfer].append(_Attempt(instances, size_bytes, started_at, ended_at))
     return found
 
 
@@ -128,7 +137,7 @@ def _audits(keys: Iterable[int]) -> Iterable[tuple[int, int | None, str, datetim
         yield from Audit.objects.filter(pk__in=some).values_list("pk", "continues", "verdict", "sealed_at")
 
 
-def _timing(attempts: Sequence[Attempt], sealed_at: datetime | None) -> _Timing:
+def _timing(attempts: Sequence[_Attempt], sealed_at: datetime | None) -> _Timing:
     first = attempts[0]
     to_verified = (sealed_at - first.started_at).total_seconds() if sealed_at else None
     seconds = (first.ended_at - first.started_at).total_seconds() if first.ended_at else 0.0

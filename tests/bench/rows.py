@@ -23,6 +23,8 @@ from transfers.states import State
 VERDICTS = ("committed",) * 94 + ("partial",) * 3 + ("unverifiable",) * 2 + ("nothing-stored",)
 """Of a hundred transfers, as a busy site may have them."""
 PROOFS = {"committed": "present"}
+METHODS = ("c-store", "c-store", "c-store-commitment", "orthanc-modality-store")
+"""Of four transfers."""
 CT = "1.2.840.10008.5.1.4.1.1.2"
 BEGAN = timedelta(days=100)
 
@@ -45,10 +47,11 @@ def create_transfers(destination: Destination, count: int) -> None:
     for numbers in chunks(range(count)):
         instants = [now - BEGAN * (1 - number / count) for number in numbers]
         audits = Audit.objects.bulk_create(_audits(destination, list(zip(numbers, instants, strict=True))))
-        Transfer.objects.bulk_create(
+        transfers = Transfer.objects.bulk_create(
             _transfer(destination, audit, number, at)
             for audit, number, at in zip(audits, numbers, instants, strict=True)
         )
+        Attempt.objects.bulk_create(_attempt(transfer) for transfer in transfers)
 
 
 def create_large_studies(destination: Destination, instances: int) -> LargeStudies:
@@ -83,7 +86,7 @@ def _audits(destination: Destination, numbered: list[tuple[int, datetime]]) -> I
 def _transfer(destination: Destination, audit: Audit, number: int, at: datetime) -> Transfer:
     return Transfer(
         destination=destination,
-        method="c-store",
+        method=METHODS[number % len(METHODS)],
         verify="presence",
         study_instance_uid=audit.study_instance_uid,
         study_description=f"CT Thorax {number % 977}",
@@ -98,6 +101,19 @@ def _transfer(destination: Destination, audit: Audit, number: int, at: datetime)
         state=State.FINISHED,
         created_at=at,
         finished_at=at,
+    )
+
+
+def _attempt(transfer: Transfer) -> Attempt:
+    """Done a second before the verdict, which is as old as the transfer here."""
+    ended_at = transfer.created_at - timedelta(seconds=1)
+    return Attempt(
+        transfer=transfer,
+        round=1,
+        instances=transfer.instances,
+        size_bytes=transfer.size_bytes,
+        started_at=ended_at - timedelta(seconds=5),
+        ended_at=ended_at,
     )
 
 

@@ -62,13 +62,17 @@ def _failing_by_answer(audit: Audit) -> Iterator[AnsweredAlike]:
 
 
 def was_last_answered_with(chain: Sequence[Audit], code: str) -> Q:
-    """Whether what was last said of an instance's sending carries this status code, or this code of an error."""
+    """Whether what was last said of an instance's sending carries this status code, or this code of an error.
+
+    Or is of this kind of evidence, and carries no code.
+    """
     answers = Evidence.objects.filter(instance__audit__in=chain, kind__in=_KINDS)
     uid, own = "instance__sop_instance_uid", "sop_instance_uid"
     if len(chain) == 1:  # no other audit has rows of its own for the same instances
         uid, own = "instance_id", "pk"
     later = answers.filter(**{"pk__gt": OuterRef("pk"), uid: OuterRef(uid)})
-    says_so = Q(detail__status_code=code) | Q(detail__code=code)
+    has_none = Q(detail__status_code__isnull=True, detail__code__isnull=True)
+    says_so = Q(detail__status_code=code) | Q(detail__code=code) | (Q(kind=code) & has_none)
     return Q(Exists(answers.filter(says_so, ~Exists(later), **{uid: OuterRef(own)})))
 
 

@@ -22,6 +22,11 @@ _EXPLAINS: Mapping[EvidenceKind, Ground] = {
     EvidenceKind.JOB_FAILED: Ground.ANSWER_UNCLEAR,
 }
 """What explains by itself why an instance is not there."""
+_CLAIMS: Mapping[EvidenceKind, str] = {
+    EvidenceKind.ACKNOWLEDGED: "Acknowledged",
+    EvidenceKind.JOB_SUCCEEDED: "Sent by a job that succeeded",
+}
+"""What says that it is there, and was found to be wrong."""
 _EXPLAINED = frozenset({Ground.ABSENT, *_EXPLAINS.values()})
 _FOUND = frozenset({Ground.COMMITMENT_REFUSED, Ground.DIFFERENT, Ground.CONFLICT, Ground.UNREADABLE})
 """What is told by what was found there, and not by how its sending was answered."""
@@ -97,22 +102,22 @@ def _failure(group: _Group, classes: Counter[str], url_of: Url) -> dict[str, Any
         title, text = title_of_ground(group.ground), remedy_of_ground(group.ground)
     else:
         title, text = _title(group.answer), _remedy(group.ground, group.answer)
-        query |= {"code": group.answer.code} if group.answer.code else {}
+        query["code"] = group.answer.code or group.answer.kind.value
         if group.answer.code in ABOUT_THE_SOP_CLASS:
             text = f"{classes_text(classes)}. {text}"
     return {"verdict": group.verdict, "count": classes.total(), "title": title, "text": text, "url": url_of(query)}
 
 
 def _title(answer: _Answer) -> str:
-    if answer.kind is EvidenceKind.ACKNOWLEDGED:
-        warning = "" if answer.code == "0x0000" else f" with {answer.said}"
-        return f"Acknowledged{warning}, and not found at the destination"
-    title = title_of_ground(_EXPLAINS[answer.kind])
+    if claim := _CLAIMS.get(answer.kind):
+        is_warning = answer.code.startswith("0x") and answer.code != "0x0000"
+        return f"{claim}{f' with {answer.said}' if is_warning else ''}, and not found at the destination"
+    title = "The job failed" if answer.kind is EvidenceKind.JOB_FAILED else title_of_ground(_EXPLAINS[answer.kind])
     return f"{title}: {answer.said}" if answer.said else title
 
 
 def _remedy(ground: Ground, answer: _Answer) -> str:
-    by_code = "" if answer.kind is EvidenceKind.ACKNOWLEDGED else remedy_of_code(answer.code)
+    by_code = "" if answer.kind in _CLAIMS else remedy_of_code(answer.code)
     return by_code or remedy_of_ground(_EXPLAINS.get(answer.kind, ground))
 
 

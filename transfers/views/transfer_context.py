@@ -12,7 +12,8 @@ from django.urls import reverse
 from audit.cells import Cell
 from audit.contradictions import Contradiction
 from audit.judgements import Ground, InstanceVerdict
-from audit.plain_words import GROUND_WORDS
+from audit.observations import EvidenceKind
+from audit.plain_words import GROUND_WORDS, KIND_WORDS
 from audit.reports import reason_for
 from transfers.commitment_clock import askings_of, orphans_of
 from transfers.contradictions import contradiction_text
@@ -244,10 +245,17 @@ def _only(filters: InstanceFilters) -> str:
     if filters.code and filters.asked:
         words.append(finding_text(filters.code))
     elif filters.code:
-        words.append(
-            f"last answered with {filters.code}" if filters.code.startswith("0x") else f"reason {filters.code}"
-        )
+        words.append(_answered(filters.code))
     return ", ".join(words)
+
+
+def _answered(code: str) -> str:
+    """A status code, the code of an error of ours, or a kind of evidence that came without."""
+    if code.startswith("0x"):
+        return f"last answered with {code}"
+    if code in set(EvidenceKind):
+        return f"last of their sending: {KIND_WORDS[EvidenceKind(code)].lower()}"
+    return f"reason {code}"
 
 
 def _live_verdicts(look: Look) -> dict[int, str]:

@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from audit.judgements import Policy
+from audit.last_answers import _KINDS
 from audit.ledger import Ledger, continue_audit
 from audit.models import Audit
 from audit.observations import EvidenceKind, Observation
@@ -71,6 +72,38 @@ def test_what_was_refused_and_is_absent_is_told_by_the_refusal(create: Create) -
     )
 
     assert shown(audit) == [(2, "Refused: 0xA700 Refused: Out of Resources")]
+
+
+def test_what_a_job_claims_or_leaves_open_and_is_absent_is_told_by_the_job(create: Create) -> None:
+    succeeded: Said = (EvidenceKind.JOB_SUCCEEDED, {"job": "a"})
+    failed: Said = (EvidenceKind.JOB_FAILED, {"job": "b", "code": "job_failed", "reason": "Connection refused."})
+    audit = sealed(
+        create().audit,
+        {1: succeeded, 2: succeeded, 3: failed},
+        {1: ABSENT, 2: ABSENT, 3: ABSENT},
+    )
+
+    assert shown(audit) == [
+        (2, "Sent by a job that succeeded, and not found at the destination"),
+        (1, "The job failed: Connection refused"),
+    ]
+
+
+def test_what_was_acknowledged_over_http_and_is_absent_has_no_warning(create: Create) -> None:
+    stored: Said = (EvidenceKind.ACKNOWLEDGED, {"http_status": 200, "status": "Success", "meaning": "stored"})
+    audit = sealed(create().audit, {1: stored, 2: stored, 3: stored}, {1: ABSENT, 2: PRESENT, 3: PRESENT})
+
+    assert shown(audit) == [(1, "Acknowledged, and not found at the destination")]
+
+
+@pytest.mark.parametrize("kind", _KINDS, ids=str)
+def test_whatever_was_said_last_of_what_is_absent_has_a_title(create: Create, kind: EvidenceKind) -> None:
+    audit = sealed(create().audit, {1: (kind, {}), 2: (kind, {}), 3: (kind, {})}, {1: ABSENT, 2: ABSENT, 3: ABSENT})
+
+    ((count, title),) = shown(audit)
+
+    assert count == 3
+    assert title
 
 
 def test_what_was_acknowledged_and_is_absent_is_told_as_such(create: Create) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +37,20 @@ from transfers import services, uploads
 from transfers.models import Batch, Destination, SkippedFile, Source, Transfer
 from transfers.states import BatchState, State
 
-pytestmark = pytest.mark.django_db
+UNCLOSED = "unclosed file"
+"""Werkzeug's client, which makes the requests, writes a large form into a temporary file that it does not close."""
+
+pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings(f"ignore:{UNCLOSED}:ResourceWarning")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def garbage() -> Iterator[None]:
+    """Collected here, so that no later test is blamed for it."""
+    yield
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", UNCLOSED, ResourceWarning)
+        gc.collect()
+
 
 generated = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
 schema = schemathesis.openapi.from_dict(generated)

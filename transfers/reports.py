@@ -24,8 +24,7 @@ def transfer_summary(transfer: Transfer) -> dict[str, Any]:
         "id": str(transfer.public_id),
         "study_instance_uid": transfer.study_instance_uid,
         "destination": transfer.destination.name,
-        "source": transfer.source.name if transfer.source else None,
-        "source_grown_by": transfer.source_grown_by,
+        **_of_source(transfer),
         "method": transfer.method,
         "state": transfer.state,
         "verdict": audit.verdict,
@@ -34,6 +33,13 @@ def transfer_summary(transfer: Transfer) -> dict[str, Any]:
         "destination_may_trust_stable_study": may_trust_stable_study(transfer),
         "counts": counts_of(audit),
     }
+
+
+def _of_source(transfer: Transfer) -> dict[str, Any]:
+    """Of a study that a source holds; of files there is nothing to say."""
+    if transfer.source is None:
+        return {}
+    return {"source": transfer.source.name, "source_grown_by": transfer.source_grown_by}
 
 
 def write_report(stream: OutputWrapper, transfers: Iterable[Transfer], skipped: Iterable[Skipped]) -> None:

@@ -7,7 +7,6 @@ it was found at the destination, and the peak of the resident set in megabytes.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections import Counter
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from audit.manifest import read_input
 from audit.observations import EvidenceKind, Observation
+from tests.bench.peak import peak_megabytes
 from transfers.endpoints import DicomEndpoint, DicomWebEndpoint, Endpoint, OrthancEndpoint
 from transfers.methods import METHODS
 from transfers.methods.base import SendContext
@@ -40,7 +40,7 @@ def main(key: str, address: str, folder: str) -> None:
     )
     assert found == Counter({EvidenceKind.PRESENT: len(study.entries)}), found
     verified = time.perf_counter() - began_at
-    print(sending, verified, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(sending, verified, peak_megabytes())
 
 
 def _endpoint(kind: str, address: dict[str, str]) -> Endpoint:

@@ -6,19 +6,20 @@ Prints the seconds that it took from the first file read, and the peak of the re
 from __future__ import annotations
 
 import importlib
-import resource
 import sys
 import time
 from pathlib import Path
 
 import pydicom
 
+from tests.bench.peak import peak_megabytes
+
 
 def main(url: str, folder: str) -> None:
     client = importlib.import_module("dicomweb_client").DICOMwebClient(url)
     began_at = time.perf_counter()
     client.store_instances([pydicom.dcmread(path) for path in sorted(Path(folder).iterdir())])
-    print(time.perf_counter() - began_at, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(time.perf_counter() - began_at, peak_megabytes())
 
 
 if __name__ == "__main__":

@@ -36,10 +36,12 @@ class ReportTransferDocument(serializers.Serializer[Any]):
     study_instance_uid = serializers.CharField()
     destination = serializers.CharField()
     source = serializers.CharField(  # type: ignore[assignment]  # the metaclass takes fields out of the class
-        allow_null=True, help_text="What holds its instances; null for files."
+        required=False, help_text="What holds its instances; not there for files."
     )
     source_grown_by = serializers.IntegerField(
-        allow_null=True, help_text="How many instances the source held afterwards that are no part of this."
+        required=False,
+        allow_null=True,
+        help_text="How many instances the source held afterwards that are no part of this; only where there is one.",
     )
     method = serializers.CharField(allow_null=True)
     state = serializers.ChoiceField(words.TRANSFER_STATES)

@@ -54,7 +54,10 @@ def page(site: Site, context: BrowserContext) -> Page:
 
 
 def watch_errors(context: BrowserContext) -> list[str]:
-    """Every error that a page logs or throws from now on (a broken connection is none: some tests cut it)."""
+    """Every error that a page logs or throws from now on.
+
+    A broken connection is none, since some tests cut it, nor a question that htmx gave up for a newer one.
+    """
     errors: list[str] = []
 
     def note(page: Page) -> None:
@@ -65,8 +68,11 @@ def watch_errors(context: BrowserContext) -> list[str]:
     return errors
 
 
+_NO_ERRORS = ("ERR_", "WebSocket connection", "htmx:sendAbort", "htmx:afterRequest")
+
+
 def _errors_in(page: Page, said: ConsoleMessage) -> Iterator[str]:
-    if said.type == "error" and not any(word in said.text for word in ("ERR_", "WebSocket connection")):
+    if said.type == "error" and not any(word in said.text for word in _NO_ERRORS):
         yield f"{page.url}: {said.text}"
 
 

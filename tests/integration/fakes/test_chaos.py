@@ -93,7 +93,7 @@ def test_what_is_reset_is_seen_to_be_broken(echo: Echo) -> None:
     with Chaos(echo.port, lambda _: Fault(Deed.RESET, 100)) as chaos, pytest.raises(ConnectionResetError):
         said(chaos)
 
-    assert len(echo.received) == 100
+    assert len(echo.received) <= 100  # a reset may overtake what was on its way
 
 
 @pytest.mark.parametrize("deed", [Deed.STALL, Deed.SLOW])

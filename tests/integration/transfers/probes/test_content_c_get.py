@@ -35,6 +35,7 @@ from tests.integration.transfers.probes.comparing import (
 )
 from transfers.endpoints import DicomEndpoint
 from transfers.probes.content import ContentContext, can_read, compare_content
+from transfers.sources.files import LocalFiles
 
 Study = list[ManifestEntry]
 
@@ -369,7 +370,7 @@ class TestOurFiles:
         peer = holding(archive, study)
         (tmp_path / "elsewhere").mkdir()
 
-        found = compared(study[:1], endpoint_of(peer), digests={}, within=tmp_path / "elsewhere")
+        found = compared(study[:1], endpoint_of(peer), digests={}, source=LocalFiles(tmp_path / "elsewhere"))
 
         assert found.codes == ["source_file_unreadable"]
 

@@ -75,15 +75,11 @@ def places(site: Site, refusing: Archive, proven: Proofs) -> dict[str, str]:
     }
 
 
-@pytest.fixture(params=list(SIZES))
-def size(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(params=["light", "dark"])
-def visitor(request: pytest.FixtureRequest, chromium: Browser, site: Site, size: str) -> Iterator[Page]:
-    """Somebody logged in, with one theme and one size of window."""
-    context = chromium.new_context(viewport=SIZES[size], color_scheme=request.param, reduced_motion="reduce")
+@pytest.fixture(params=[("light", "desk"), ("dark", "phone")], ids="-".join)
+def visitor(request: pytest.FixtureRequest, chromium: Browser, site: Site) -> Iterator[Page]:
+    """Somebody logged in, with one theme and one size of window: colours depend on the one, places on the other."""
+    theme, size = request.param
+    context = chromium.new_context(viewport=SIZES[size], color_scheme=theme, reduced_motion="reduce")
     errors = watch_errors(context)
     yield site.log_in(context)
     context.close()

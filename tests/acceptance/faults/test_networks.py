@@ -41,7 +41,9 @@ class Weather:
         self.dice = random.Random(self.seed)
 
     def plan(self, *most: int) -> Plan:
-        return random_faults(random.Random(self.dice.random()), most=self.dice.choice(most), longest_seconds=0.8)
+        dice = random.Random(self.dice.random())
+        share = dice.choice([0.3, 0.7, 0.95])
+        return random_faults(dice, most=self.dice.choice(most), share=share, longest_seconds=0.8)
 
 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + RUNS))
@@ -51,14 +53,13 @@ def test_over_a_bad_network_no_verdict_says_what_is_not_so(
     weather = Weather(seed)
     dice = weather.dice
     route = routes(
-        plan=weather.plan(1, 2, 4, 8, 1000),
-        source_plan=weather.plan(0, 0, 1, 3),
+        plan=weather.plan(2, 4, 8, 1000, 1000),
+        source_plan=weather.plan(0, 0, 3, 1000),
         source_kind=dice.choice(METHODS[key].sources),
     )
     patient_id = dice.choice(["TEST", "TEST", "TEST", "FILTERED"])
-    case = Case(
-        route, study(tmp_path, dice.choice([3, 8]), size_bytes=dice.choice([500, 20_000]), patient_id=patient_id)
-    )
+    instances, size_bytes = dice.choice([3, 8]), dice.choice([500, 20_000, 60_000])
+    case = Case(route, study(tmp_path, instances, size_bytes=size_bytes, patient_id=patient_id))
 
     case.send(
         reports=weather.plan(0, 1, 3),

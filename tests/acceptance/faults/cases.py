@@ -25,7 +25,7 @@ from transfers.runner import run_transfer
 from transfers.states import State
 
 POLICY = ReconnectPolicy(attempts=3, first_wait_seconds=0.05)
-SOON: dict[str, Any] = {"connect_timeout_seconds": 1, "dimse_timeout_seconds": 0.5, "network_timeout_seconds": 0.5}
+SOON: dict[str, Any] = {"connect_timeout_seconds": 1, "dimse_timeout_seconds": 0.4, "network_timeout_seconds": 0.4}
 
 MakeRoute = Callable[..., Route]
 
@@ -50,7 +50,7 @@ class Case:
         """`reports`: what is done to the connections by which a commitment is reported to us."""
         verify = fields.pop("verify", "presence")
         source_fields = fields.pop("source", {})
-        destination = self.route.saved_destination(commitment_timeout_seconds=1, **fields)
+        destination = self.route.saved_destination(commitment_timeout_seconds=0.7, **fields)
         if asked_at_side:
             destination.ask_at.add(self.route.saved_side())
         self.transfer = services.create_transfer(

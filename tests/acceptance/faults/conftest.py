@@ -28,8 +28,8 @@ def key(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "RECONNECT", POLICY)
-    monkeypatch.setattr(run, "ProbeContext", partial(ProbeContext, preflight_retry_seconds=0.5))
-    monkeypatch.setattr(preflight, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(run, "ProbeContext", partial(ProbeContext, preflight_retry_seconds=0.2))
+    monkeypatch.setattr(preflight, "WAIT_SECONDS", 0.02)
     monkeypatch.setattr(settings, "DICOM_PORT", free_port())
     monkeypatch.setattr(settings, "LISTENER_HOST", HOST)
 

@@ -42,6 +42,16 @@ def test_a_filter_is_never_taken_for_a_commitment_where_nobody_is_asked(routes: 
     assert case.transfer.verdict == ("partial" if says_so_itself else "unverifiable")
 
 
+@pytest.mark.parametrize("key", ["c-store"], indirect=True)
+def test_what_was_wrongly_declared_of_a_destination_is_found_false_here(routes: MakeRoute, tmp_path: Path) -> None:
+    """So these tests would find a false verdict, if there were one."""
+    case = Case(routes(), study(tmp_path, 5, patient_id="FILTERED"))
+
+    case.send(verify="none", acknowledgement_means_stored=True).look()
+
+    assert case.false_verdicts().keys() == {case.entries[4].sop_instance_uid}
+
+
 @pytest.fixture(scope="module")
 def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
     """An Orthanc that may be killed."""
@@ -117,9 +127,10 @@ def test_a_full_destination_holds_a_part_with_the_right_list(
 
 
 def test_a_storage_that_cannot_be_written_to_holds_a_part_with_the_right_list(
-    routes: MakeRoute, unwritable: Orthanc, tmp_path: Path
+    routes: MakeRoute, unwritable: Orthanc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By DICOM such an Orthanc does not even answer."""
+    monkeypatch.setattr(run, "RECONNECT", ReconnectPolicy(attempts=2, first_wait_seconds=0.05))
     case = Case(routes(unwritable), study(tmp_path, 5, size_bytes=500)).send(source=SOON, **SOON)
 
     case.assert_true()

@@ -43,7 +43,7 @@ class Weather:
     def plan(self, *most: int) -> Plan:
         dice = random.Random(self.dice.random())
         share = dice.choice([0.3, 0.7, 0.95])
-        return random_faults(dice, most=self.dice.choice(most), share=share, longest_seconds=0.8)
+        return random_faults(dice, most=self.dice.choice(most), share=share, longest_seconds=0.6)
 
 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + RUNS))

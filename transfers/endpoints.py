@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
+from typing import Self
 
 AE_TITLE_MAXIMUM_LENGTH = 16
 
@@ -94,6 +96,13 @@ class HttpEndpoint:
     timeouts: Timeouts = field(default_factory=Timeouts)
     connections: int = 4
     """How many requests may be under way side by side."""
+
+    def hurried(self, *, connect_seconds: float = inf, dimse_seconds: float = inf) -> Self:
+        """The same, with time-outs of no more than these."""
+        connect_seconds = min(connect_seconds, self.timeouts.connect_seconds)
+        dimse_seconds = min(dimse_seconds, self.timeouts.dimse_seconds)
+        timeouts = replace(self.timeouts, connect_seconds=connect_seconds, dimse_seconds=dimse_seconds)
+        return replace(self, timeouts=timeouts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,9 @@ class TransferError(Exception):
     retriable = False
     """Whether the same thing, done again later, can succeed without anybody changing anything."""
 
+    retry_after_seconds: float | None = None
+    """How long the peer asks us to wait before the same thing is done again, where it says so."""
+
     def __init__(self, message: str = "") -> None:
         super().__init__(message or " ".join((self.__doc__ or "").split()))
 
@@ -413,8 +416,6 @@ class ServiceBusy(RequestError):
     """The service is too busy for now. Try again later, or use fewer connections."""
 
     code = "service_busy"
-    retry_after_seconds: float | None = None
-    """How long it asks us to wait, where it says so."""
 
 
 class NotTheService(RequestError):

@@ -5,7 +5,6 @@ A study is never complete for good, so what came since is told, and can be sent;
 
 from __future__ import annotations
 
-from dataclasses import replace
 from threading import Event
 
 from django.db import transaction
@@ -13,9 +12,8 @@ from django.utils import timezone
 
 from audit.uids import uid_of
 from transfers import queue
-from transfers.endpoints import OrthancEndpoint
 from transfers.errors import RequestError, SourceError, StudyNotAtSource
-from transfers.models import Source, Transfer
+from transfers.models import Transfer
 from transfers.passwords import PasswordUnreadable
 from transfers.sources.orthanc_studies import instances_held
 
@@ -32,25 +30,13 @@ def ask_source_again(transfer: Transfer, stop: Event) -> None:
     if transfer.source is None or not transfer.source_study_id:
         return
     try:
-        held = instances_held(_impatient(transfer.source), transfer.source_study_id, stop)
+        endpoint = transfer.source.endpoint.hurried(connect_seconds=MOST_SECONDS, dimse_seconds=MOST_SECONDS)
+        held = instances_held(endpoint, transfer.source_study_id, stop)
     except (RequestError, SourceError, StudyNotAtSource, PasswordUnreadable):
         _note(transfer, None)
         return
     known = set(transfer.audit.instances.values_list("sop_instance_uid", flat=True))
     _note(transfer, sum(_can_be_sent(uid) for uid in held - known))
-
-
-def _impatient(source: Source) -> OrthancEndpoint:
-    endpoint = source.endpoint
-    timeouts = endpoint.timeouts
-    return replace(
-        endpoint,
-        timeouts=replace(
-            timeouts,
-            connect_seconds=min(timeouts.connect_seconds, MOST_SECONDS),
-            dimse_seconds=min(timeouts.dimse_seconds, MOST_SECONDS),
-        ),
-    )
 
 
 def _can_be_sent(sop_instance_uid: str) -> bool:

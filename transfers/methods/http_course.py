@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from threading import Condition
 
-from transfers.errors import ServiceBusy, TransferError, TransferStopped
+from transfers.errors import TransferError, TransferStopped
 from transfers.methods.base import ReconnectPolicy
 
 LONGEST_RETRY_AFTER_SECONDS = 120.0
@@ -55,7 +55,7 @@ class HttpCourse:
                 return
             self._failed_at = time.monotonic()
             self.failures += 1
-            asked = error.retry_after_seconds or 0.0 if isinstance(error, ServiceBusy) else 0.0
+            asked = error.retry_after_seconds or 0.0
             is_final = not error.retriable or self.failures >= self._policy.attempts
             if is_final or asked > LONGEST_RETRY_AFTER_SECONDS:
                 self._end(error)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import replace
 from threading import Event
 from typing import TypeVar
 
@@ -35,9 +34,7 @@ class Calls:
 
     def session(self, endpoint: OrthancEndpoint) -> HttpSession:
         """Raises RequestTlsFailed where a file of the TLS settings cannot be used."""
-        connect_seconds = min(endpoint.timeouts.connect_seconds, _CONNECT_SECONDS)
-        timeouts = replace(endpoint.timeouts, connect_seconds=connect_seconds)
-        session = HttpSession(replace(endpoint, timeouts=timeouts), self._abandoned)
+        session = HttpSession(endpoint.hurried(connect_seconds=_CONNECT_SECONDS), self._abandoned)
         self._sessions.append(session)
         return session
 

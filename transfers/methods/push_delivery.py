@@ -92,7 +92,7 @@ class Delivery(Thread):
             patient_session=opened.enter_context(
                 HttpSession(_answering_within(endpoint, wishes.commit_seconds), self._halting.cut)
             ),
-            last_session=opened.enter_context(HttpSession(_connecting_soon(endpoint))),
+            last_session=opened.enter_context(HttpSession(endpoint.hurried(connect_seconds=_LAST_CONNECT_SECONDS))),
             threads=threads,
             compression=wishes.compression,
             commit_seconds=wishes.commit_seconds,
@@ -225,8 +225,3 @@ def _transaction_of(checkpoint: Checkpoint, sender_transfer_id: str) -> Transact
 def _answering_within(endpoint: OrthancEndpoint, seconds: float) -> OrthancEndpoint:
     longest = max(seconds, endpoint.timeouts.dimse_seconds)
     return replace(endpoint, timeouts=replace(endpoint.timeouts, dimse_seconds=longest))
-
-
-def _connecting_soon(endpoint: OrthancEndpoint) -> OrthancEndpoint:
-    soon = min(_LAST_CONNECT_SECONDS, endpoint.timeouts.connect_seconds)
-    return replace(endpoint, timeouts=replace(endpoint.timeouts, connect_seconds=soon))

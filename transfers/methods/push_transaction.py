@@ -261,18 +261,13 @@ def discard(terms: Terms, transaction: Transaction) -> None:
 
 
 def _is_worth_another(error: RequestError) -> bool:
-    if isinstance(error, RequestInterrupted) or _asked_for_seconds(error) > LONGEST_RETRY_AFTER_SECONDS:
+    if isinstance(error, RequestInterrupted) or (error.retry_after_seconds or 0.0) > LONGEST_RETRY_AFTER_SECONDS:
         return False
     return error.retriable
 
 
 def _wait_seconds(policy: ReconnectPolicy, failures: int, error: RequestError) -> float:
-    return max(policy.wait_seconds(failures), _asked_for_seconds(error))
-
-
-def _asked_for_seconds(error: RequestError) -> float:
-    """How long the service asks us to wait."""
-    return error.retry_after_seconds or 0.0 if isinstance(error, ServiceBusy) else 0.0
+    return max(policy.wait_seconds(failures), error.retry_after_seconds or 0.0)
 
 
 def _as_stop(error: TransferError) -> TransferError:

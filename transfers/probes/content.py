@@ -15,7 +15,6 @@ from audit.entries import ManifestEntry
 from audit.observations import EvidenceKind, Observation, Occurrence
 from audit.uids import UnsafeUid, uid_of
 from transfers.endpoints import Endpoint
-from transfers.errors import ServiceBusy
 from transfers.probes.content_crew import Crew, Found, Job
 from transfers.probes.content_judge import Finding
 from transfers.probes.readers import reader_for
@@ -144,7 +143,7 @@ class _Comparing:
 def _asked_to_wait(unanswered: Sequence[Found]) -> float:
     """For how long a busy destination asked to be left alone."""
     errors = (found.finding.error for found in unanswered)
-    return max((error.retry_after_seconds or 0.0 for error in errors if isinstance(error, ServiceBusy)), default=0.0)
+    return max((error.retry_after_seconds or 0.0 for error in errors if error), default=0.0)
 
 
 def _has_safe_uids(entry: ManifestEntry) -> bool:

@@ -14,7 +14,6 @@ from transfers.errors import (
     AssociationInterrupted,
     ListingEndless,
     RequestInterrupted,
-    ServiceBusy,
     TransferError,
     TransferStopped,
 )
@@ -189,4 +188,4 @@ class Inquiry:
 
 def _asked_to_wait(error: TransferError | None) -> float:
     """How many seconds a destination that is too busy asks us to wait."""
-    return (error.retry_after_seconds or 0.0) if isinstance(error, ServiceBusy) else 0.0
+    return (error and error.retry_after_seconds) or 0.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from django.http import QueryDict
@@ -42,7 +41,7 @@ def studies_context(source: Source | None, said: QueryDict | None, *, searches: 
 def aliases_at(source: Source) -> tuple[tuple[Alias, ...], str]:
     """All that it has; or why it could not be asked."""
     try:
-        return aliases_of(_patient(source)), ""
+        return aliases_of(_hurried(source)), ""
     except (RequestError, PasswordUnreadable) as error:
         return (), str(error)
 
@@ -52,7 +51,7 @@ def _search(source: Source, form: StudySearchForm) -> tuple[Sequence[FoundStudy]
     if not form.is_valid():
         return (), ""
     try:
-        found = search_studies(_patient(source), form.query())
+        found = search_studies(_hurried(source), form.query())
     except (RequestError, PasswordUnreadable) as error:
         return (), str(error)
     return sorted(found, key=lambda study: study.study_date, reverse=True), ""
@@ -72,15 +71,5 @@ def _date_text(date: str) -> str:
     return f"{date[:4]}-{date[4:6]}-{date[6:]}" if len(date) == 8 and date.isdigit() else date
 
 
-def _patient(source: Source) -> OrthancEndpoint:
-    endpoint = source.endpoint
-    timeouts = endpoint.timeouts
-    return replace(
-        endpoint,
-        timeouts=replace(
-            timeouts,
-            connect_seconds=min(timeouts.connect_seconds, _PATIENCE_SECONDS),
-            dimse_seconds=min(timeouts.dimse_seconds, _PATIENCE_SECONDS),
-            network_seconds=min(timeouts.network_seconds, _PATIENCE_SECONDS),
-        ),
-    )
+def _hurried(source: Source) -> OrthancEndpoint:
+    return source.endpoint.hurried(connect_seconds=_PATIENCE_SECONDS, dimse_seconds=_PATIENCE_SECONDS)

@@ -11,6 +11,7 @@ from audit.entries import ManifestEntry
 from audit.observations import Occurrence
 from transfers.errors import AcceleratorMissing
 from transfers.methods.base import Preflight, Seen, SendContext
+from transfers.methods.breadth import breadth_option
 from transfers.methods.push_delivery import Delivery, Wishes
 from transfers.methods.push_halting import Halting
 from transfers.wire.accelerator import PLUGIN, Compression
@@ -41,14 +42,7 @@ class Accelerator:
     class Options:
         """What may be said for one transfer."""
 
-        threads: int = field(
-            default=0,
-            metadata={
-                "help": "how many requests side by side, in place of the destination's",
-                "minimum": 1,
-                "maximum": 8,
-            },
-        )
+        threads: int = breadth_option("requests", maximum=8)
         compression: str = field(
             default="none",
             metadata={"help": "whether what is sent is compressed on the way", "choices": ("none", "gzip")},

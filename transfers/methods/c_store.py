@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from audit.entries import ManifestEntry
 from audit.observations import Observation, Occurrence
 from transfers.methods.base import Preflight, SendContext
+from transfers.methods.breadth import breadth_option
 from transfers.methods.sending import Sending
 from transfers.methods.store_fleet import Fleet
 from transfers.methods.store_journal import StoreJournal
@@ -36,14 +37,7 @@ class CStore:
     class Options:
         """What may be said for one transfer."""
 
-        associations: int = field(
-            default=0,
-            metadata={
-                "help": "how many associations side by side, in place of the destination's",
-                "minimum": 1,
-                "maximum": 32,
-            },
-        )
+        associations: int = breadth_option("associations")
 
     def preflight(self, entries: Sequence[ManifestEntry], context: SendContext) -> Preflight:
         """Open the associations of the plan, one after another, and see what would not be accepted.

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from threading import Event
 
 from audit.entries import ManifestEntry
 from audit.observations import Observation, Occurrence
 from transfers.methods.base import Preflight, SendContext
-from transfers.methods.http_course import HttpCourse
-from transfers.methods.http_sender import HttpSender, HttpShop
+from transfers.methods.breadth import breadth_option, with_connections
+from transfers.methods.http_sending import send_in_requests
 from transfers.methods.journal import Journal
 from transfers.methods.orthanc_posting import OrthancPosting
-from transfers.methods.portions import PortionLimits, PortionQueue
-from transfers.methods.sending import Sending
+from transfers.methods.portions import PortionLimits
 from transfers.wire.http import HttpSession
 from transfers.wire.orthanc import Orthanc
 
@@ -36,14 +34,7 @@ class OrthancRest:
     class Options:
         """What may be said for one transfer."""
 
-        requests: int = field(
-            default=0,
-            metadata={
-                "help": "how many requests side by side, in place of the destination's",
-                "minimum": 1,
-                "maximum": 32,
-            },
-        )
+        requests: int = breadth_option("requests")
         gzip: bool = field(default=False, metadata={"help": "compress what is sent: yes or no"})
 
     def preflight(self, entries: Sequence[ManifestEntry], context: SendContext) -> Preflight:  # noqa: ARG002  it takes any
@@ -59,11 +50,9 @@ class OrthancRest:
         if not entries:
             return
         options = self.Options(**context.options)
-        cut, journal = Event(), Journal()
-        course, queue = HttpCourse(context.reconnect), PortionQueue(entries, PortionLimits())
-        sending = Sending(course, queue, journal, context.stop)
-        count = min(options.requests or context.orthanc_endpoint.connections, len(entries))
-        with HttpSession(replace(context.orthanc_endpoint, connections=count), cut) as session:
-            posting = OrthancPosting(Orthanc(session), journal, context.spool_folder, is_compressed=options.gzip)
-            shop = HttpShop(posting, queue, course, journal, context.reconnect, context.source, cut)
-            yield from sending.observations([HttpSender(shop, sending.one_ended) for _ in range(count)])
+
+        def carrier_of(session: HttpSession, journal: Journal) -> OrthancPosting:
+            return OrthancPosting(Orthanc(session), journal, context.spool_folder, is_compressed=options.gzip)
+
+        endpoint = with_connections(context.orthanc_endpoint, options.requests, entries)
+        yield from send_in_requests(entries, context, endpoint, PortionLimits(), carrier_of)

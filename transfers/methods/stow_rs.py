@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from threading import Event
 
 from audit.entries import ManifestEntry
 from audit.observations import Observation, Occurrence
 from transfers.errors import BodyTooLarge, RequestRefused, ServiceFailed
 from transfers.methods.base import Preflight, SendContext
-from transfers.methods.http_course import HttpCourse
-from transfers.methods.http_sender import HttpSender, HttpShop
+from transfers.methods.breadth import breadth_option, with_connections
+from transfers.methods.http_sending import send_in_requests
 from transfers.methods.journal import Journal
 from transfers.methods.portions import PortionLimits, PortionQueue
-from transfers.methods.sending import Sending
 from transfers.methods.stow_request import StowRequest, size_of_file
 from transfers.wire.dicomweb import DicomWeb
 from transfers.wire.http import HttpSession
@@ -63,14 +61,7 @@ class StowRs:
         megabytes: int = field(
             default=0, metadata={"help": "how many megabytes a request at most", "minimum": 1, "maximum": 1_000_000}
         )
-        requests: int = field(
-            default=0,
-            metadata={
-                "help": "how many requests side by side, in place of the destination's",
-                "minimum": 1,
-                "maximum": 32,
-            },
-        )
+        requests: int = breadth_option("requests")
 
         def limits(self, instances: int, requests: int) -> PortionLimits:
             """Of each request for so many instances. A buffered body is one request unless told otherwise; in chunks
@@ -103,14 +94,13 @@ class StowRs:
         if not entries:
             return
         options = self.Options(**context.options)
-        cut, journal = Event(), Journal()
-        count = min(options.requests or context.dicomweb_endpoint.connections, len(entries))
-        course, queue = HttpCourse(context.reconnect), PortionQueue(entries, options.limits(len(entries), count))
-        sending = Sending(course, queue, journal, context.stop)
-        with HttpSession(replace(context.dicomweb_endpoint, connections=count), cut) as session:
-            request = StowRequest(session, journal, is_buffered=options.body == BUFFERED)
-            shop = HttpShop(request, queue, course, journal, context.reconnect, context.source, cut)
-            yield from sending.observations([HttpSender(shop, sending.one_ended) for _ in range(count)])
+        endpoint = with_connections(context.dicomweb_endpoint, options.requests, entries)
+        limits = options.limits(len(entries), endpoint.connections)
+
+        def carrier_of(session: HttpSession, journal: Journal) -> StowRequest:
+            return StowRequest(session, journal, is_buffered=options.body == BUFFERED)
+
+        yield from send_in_requests(entries, context, endpoint, limits, carrier_of)
 
 
 def _lets_us_search(service: DicomWeb, study_instance_uid: str) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from audit.entries import ManifestEntry
-from audit.observations import Observation, Occurrence
-from transfers.methods.base import Preflight, SendContext
+from audit.observations import Occurrence
+from transfers.methods.base import Preflight, Seen, SendContext
 from transfers.methods.breadth import breadth_option
 from transfers.methods.sending import Sending
 from transfers.methods.store_fleet import Fleet
@@ -56,9 +56,7 @@ class CStore:
         }
         return Preflight(unsendable, occurrences=tuple(occurrences))
 
-    def send(
-        self, entries: Sequence[ManifestEntry], context: SendContext
-    ) -> Generator[Observation | Occurrence | None, None, None]:
+    def send(self, entries: Sequence[ManifestEntry], context: SendContext) -> Generator[Seen, None, None]:
         """As Method promises. Closing the generator aborts the associations and ends the threads."""
         if not entries:
             return

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
-from audit.observations import EvidenceKind, Observation
+from audit.observations import Observation
 from transfers.errors import SourceFileChanged
+from transfers.methods.journal import sent_observation
 from transfers.methods.task import SendTask
 from transfers.sources.base import InstanceReader, InstanceReaders
 
@@ -49,17 +49,10 @@ class FileSent:
         """Of its data set (hex), once it has gone out."""
         return self._sha256.hexdigest()
 
-    def observation(self, request: int, **detail: Any) -> Observation:
+    def observation(self, request: int) -> Observation:
         """That it was sent, once all of it has gone out."""
-        entry = self.task.entry
-        detail = {
-            "sha256": self.sha256,
-            "bytes": self._data_set_size,
-            "transfer_syntax_uid": entry.transfer_syntax_uid,
-            "request": request,
-            **detail,
-        }
-        return Observation(entry.sop_instance_uid, EvidenceKind.SENT, self._ended_at or datetime.now(UTC), detail)
+        at = self._ended_at or datetime.now(UTC)
+        return sent_observation(self.task.entry, self.sha256, self._data_set_size, at, request=request)
 
     @property
     def is_out(self) -> bool:

@@ -6,9 +6,8 @@ from collections.abc import Callable, Generator, Sequence
 from threading import Event
 
 from audit.entries import ManifestEntry
-from audit.observations import Observation, Occurrence
 from transfers.endpoints import HttpEndpoint
-from transfers.methods.base import SendContext
+from transfers.methods.base import Seen, SendContext
 from transfers.methods.http_course import HttpCourse
 from transfers.methods.http_sender import Carrier, HttpSender, HttpShop
 from transfers.methods.journal import Journal
@@ -23,7 +22,7 @@ def send_in_requests(
     endpoint: HttpEndpoint,
     limits: PortionLimits,
     carrier_of: Callable[[HttpSession, Journal], Carrier],
-) -> Generator[Observation | Occurrence | None, None, None]:
+) -> Generator[Seen, None, None]:
     """As Method.send promises, of at least one entry, over as many connections as the endpoint says.
 
     Closing the generator ends the requests and the threads.

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from audit.entries import ManifestEntry
 from audit.observations import EvidenceKind, Observation, Occurrence
 from transfers.errors import TransferError
+from transfers.methods.base import Seen
 from transfers.methods.task import SendTask
 
 MOST_UNREAD = 5_000
@@ -17,9 +19,15 @@ _LOOK_AGAIN_SECONDS = 0.01
 
 
 class Unread(Protocol):
-    """What becomes an observation once it is read."""
+    """What is worked out only once it is read, by whoever reads."""
 
-    def observation(self) -> Observation: ...
+    def read(self) -> Iterator[Seen]: ...
+
+
+def sent_observation(entry: ManifestEntry, sha256: str, size_bytes: int, at: datetime, **where: int) -> Observation:
+    """That all of it was written: the digest and size are of its data set; `where` it went."""
+    detail = {"sha256": sha256, "bytes": size_bytes, "transfer_syntax_uid": entry.transfer_syntax_uid, **where}
+    return Observation(entry.sop_instance_uid, EvidenceKind.SENT, at, detail)
 
 
 class Journal:
@@ -28,11 +36,14 @@ class Journal:
     def __init__(self) -> None:
         self._unread: deque[Observation | Occurrence | Unread] = deque()
 
-    def read(self) -> Iterator[Observation | Occurrence]:
+    def read(self) -> Iterator[Seen]:
         """What was written since the last time."""
         while self._unread:
             seen = self._unread.popleft()
-            yield seen if isinstance(seen, Observation | Occurrence) else seen.observation()
+            if isinstance(seen, Observation | Occurrence):
+                yield seen
+            else:
+                yield from seen.read()
 
     def has_room(self) -> bool:
         """Whether the reader keeps up; a sender that runs far ahead of what is saved should wait."""

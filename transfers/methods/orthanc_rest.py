@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from audit.entries import ManifestEntry
-from audit.observations import Observation, Occurrence
-from transfers.methods.base import Preflight, SendContext
+from audit.observations import Occurrence
+from transfers.methods.base import Preflight, Seen, SendContext
 from transfers.methods.breadth import breadth_option, with_connections
 from transfers.methods.http_sending import send_in_requests
 from transfers.methods.journal import Journal
@@ -43,9 +43,7 @@ class OrthancRest:
             version = Orthanc(session).system()["Version"]
         return Preflight(occurrences=(Occurrence("preflight_request", datetime.now(UTC), {"orthanc": version[:32]}),))
 
-    def send(
-        self, entries: Sequence[ManifestEntry], context: SendContext
-    ) -> Generator[Observation | Occurrence | None, None, None]:
+    def send(self, entries: Sequence[ManifestEntry], context: SendContext) -> Generator[Seen, None, None]:
         """As Method promises. Closing the generator ends the requests and the threads."""
         if not entries:
             return

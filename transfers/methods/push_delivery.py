@@ -72,7 +72,8 @@ class Delivery(Thread):
         except RequestError as error:  # of the TLS settings
             reason = error
         for parcel in self._waiting:
-            self.journal.not_sent(parcel, reason or TransferStopped())
+            for task in parcel:
+                self.journal.not_sent(task, reason or TransferStopped())
 
     def next_number(self) -> int:
         """Of the next transaction, from 1."""
@@ -151,8 +152,8 @@ class _Parcel:
         if stopping.is_set():
             again = []
         keys = {task.key for task in again}
-        journal.no_answer([task for task in self._tasks if task.key not in keys], reason, will_be_sent_again=False)
-        journal.no_answer(again, reason, will_be_sent_again=True)
+        for task in self._tasks:
+            journal.no_answer(task, reason, will_be_sent_again=task.key in keys)
         self._tasks = again
         return TransferStopped() if stopping.is_set() else None
 
@@ -172,10 +173,11 @@ class _Parcel:
     def _end(self, reason: TransferError, *, is_known: bool = True) -> TransferError:
         """Tell of what is left: that it was not sent, or where that is not known that there was no answer."""
         journal = self._terms.journal
-        never_lost = [task for task in self._tasks if not task.losses and is_known]
-        lost = [task for task in self._tasks if task.losses or not is_known]
-        journal.not_sent(never_lost, reason)
-        journal.no_answer(lost, reason, will_be_sent_again=False)
+        for task in self._tasks:
+            if task.losses or not is_known:
+                journal.no_answer(task, reason, will_be_sent_again=False)
+            else:
+                journal.not_sent(task, reason)
         self._tasks = []
         return reason
 
@@ -212,7 +214,7 @@ class _Examination:
                 task.check_that_it_is_there(readers)
             task.examine(readers)
         except SourceError as error:
-            self._terms.journal.not_sent([task], error)
+            self._terms.journal.not_sent(task, error)
             self.unreadable.add(task.key)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from threading import Event
@@ -13,9 +11,9 @@ from audit.entries import ManifestEntry
 from audit.observations import EvidenceKind, Observation, Occurrence
 from transfers.errors import TransferError
 from transfers.methods.base import Checkpoint, Seen
+from transfers.methods.journal import Journal, Unread, sent_observation
 from transfers.methods.push_task import PushedFile, PushTask
 
-MOST_UNREAD = 5_000
 _LOOK_AGAIN_SECONDS = 0.01
 
 Missing = Callable[[Sequence[ManifestEntry]], Sequence[ManifestEntry]]
@@ -27,64 +25,60 @@ class _Saving(NamedTuple):
     checkpoint: Checkpoint
     is_saved: Event
 
+    def read(self) -> Iterator[Seen]:
+        yield self.checkpoint
+        self.is_saved.set()
+
 
 class _Asking(NamedTuple):
     """A question that only the reader's thread can put."""
 
+    missing: Missing
     entries: Sequence[ManifestEntry]
     answer: list[ManifestEntry]
     is_answered: Event
 
+    def read(self) -> Iterator[Seen]:
+        self.answer.extend(self.missing(self.entries))
+        self.is_answered.set()
+        yield None
 
-class PushJournal:
+
+class PushJournal(Journal):
     """The order of what one thread writes is kept. Whoever runs far ahead of the reader waits, until that closes it."""
 
     def __init__(self, missing: Missing) -> None:
+        super().__init__()
         self._missing = missing
-        self._unread: deque[Observation | Occurrence | _Saving | _Asking] = deque()
         self._closed = Event()
 
     def close(self) -> None:
         """Nobody reads any more."""
         self._closed.set()
 
-    def read(self) -> Iterator[Seen]:
-        """What was written since the last time."""
-        while self._unread:
-            match self._unread.popleft():
-                case _Saving(checkpoint, is_saved):
-                    yield checkpoint
-                    is_saved.set()
-                case _Asking(entries, answer, is_answered):
-                    answer += self._missing(entries)
-                    is_answered.set()
-                case seen:
-                    yield seen
+    def write(self, seen: Observation | Occurrence | Unread) -> None:
+        while not self.has_room() and not self._closed.is_set():
+            self.wait_for_room()
+        super().write(seen)
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Returns once it is saved."""
         saving = _Saving(checkpoint, Event())
-        self._unread.append(saving)
+        super().write(saving)
         self._wait_for(saving.is_saved)
 
     def missing(self, tasks: Sequence[PushTask]) -> list[PushTask]:
         """Which of these the destination does not list, or could not be asked about; none, once it is closed."""
-        asking = _Asking([task.entry for task in tasks], [], Event())
-        self._unread.append(asking)
+        asking = _Asking(self._missing, [task.entry for task in tasks], [], Event())
+        super().write(asking)
         self._wait_for(asking.is_answered)
         uids = {entry.sop_instance_uid for entry in asking.answer}
         return [task for task in tasks if task.entry.sop_instance_uid in uids]
 
     def sent(self, file: PushedFile, transaction: int, at: datetime) -> None:
         """All its bytes were put, and that was answered."""
-        entry = file.task.entry
-        detail = {
-            "sha256": file.sha256,
-            "bytes": file.data_set_bytes,
-            "transfer_syntax_uid": entry.transfer_syntax_uid,
-            "transaction": transaction,
-        }
-        self._write(Observation(entry.sop_instance_uid, EvidenceKind.SENT, at, detail))
+        size_bytes = file.data_set_bytes
+        self.write(sent_observation(file.task.entry, file.sha256, size_bytes, at, transaction=transaction))
 
     def acknowledged(self, tasks: Iterable[PushTask], transaction: int, seconds: float) -> None:
         """A commit was answered with success, which speaks of every instance of the transaction."""
@@ -96,37 +90,14 @@ class PushJournal:
             "seconds": round(seconds, 4),
         }
         for task in tasks:
-            self._write(Observation(task.entry.sop_instance_uid, EvidenceKind.ACKNOWLEDGED, now, detail))
+            self.write(Observation(task.entry.sop_instance_uid, EvidenceKind.ACKNOWLEDGED, now, detail))
 
-    def not_sent(self, tasks: Iterable[PushTask], error: TransferError) -> None:
-        """Nothing of these can have been stored: no commit was asked for, and none will be."""
-        detail = {"code": error.code, "reason": str(error)}
-        now = datetime.now(UTC)
-        for task in tasks:
-            self._write(Observation(task.entry.sop_instance_uid, EvidenceKind.NOT_SENT, now, detail))
-
-    def no_answer(self, tasks: Iterable[PushTask], error: TransferError, *, will_be_sent_again: bool) -> None:
-        """What became of these is not known."""
-        now = datetime.now(UTC)
-        for task in tasks:
-            detail = {
-                "code": error.code,
-                "reason": str(error),
-                "losses": task.losses,
-                "will_be_sent_again": will_be_sent_again,
-            }
-            self._write(Observation(task.entry.sop_instance_uid, EvidenceKind.NO_ANSWER, now, detail))
-
-    def occurred(self, name: str, transaction: int, **detail: Any) -> None:
-        self._write(Occurrence(name, datetime.now(UTC), {"transaction": transaction, **detail}))
+    def told(self, name: str, transaction: int, **detail: Any) -> None:
+        """Something happened to a transaction."""
+        self.occurred(name, {"transaction": transaction, **detail})
 
     def failed(self, name: str, transaction: int, error: TransferError, **detail: Any) -> None:
-        self.occurred(name, transaction, code=error.code, reason=str(error), **detail)
-
-    def _write(self, seen: Observation | Occurrence) -> None:
-        while len(self._unread) >= MOST_UNREAD and not self._closed.is_set():
-            time.sleep(_LOOK_AGAIN_SECONDS)
-        self._unread.append(seen)
+        self.told(name, transaction, code=error.code, reason=str(error), **detail)
 
     def _wait_for(self, event: Event) -> None:
         while not event.wait(_LOOK_AGAIN_SECONDS) and not self._closed.is_set():

@@ -141,7 +141,7 @@ class Push:
 
     def _opened(self, transaction: Transaction) -> None:
         self._terms.journal.save(Checkpoint(CHECKPOINT, {"path": transaction.path}))
-        self._terms.journal.occurred(
+        self._terms.journal.told(
             "transaction_opened",
             self._number,
             instances=len(self._instances),
@@ -205,7 +205,7 @@ class Push:
             self._failed.set()
 
     def _spoil(self, task: PushTask, error: SourceError) -> None:
-        self._terms.journal.not_sent([task], error)
+        self._terms.journal.not_sent(task, error)
         with self._lock:
             self._spoiled.append(task)
 
@@ -234,7 +234,7 @@ class Push:
         started = time.monotonic()
         try:
             with terms.halting.committing():
-                terms.journal.occurred("commit_asked", self._number, instances=len(self._instances))
+                terms.journal.told("commit_asked", self._number, instances=len(self._instances))
                 started = time.monotonic()
                 transaction.commit(terms.patient_session, terms.commit_seconds)
         except TransferStopped as error:
@@ -247,7 +247,7 @@ class Push:
             return Outcome(Course.UNKNOWN, reason)
         seconds = time.monotonic() - started
         terms.journal.acknowledged(self._tasks.values(), self._number, seconds)
-        terms.journal.occurred(
+        terms.journal.told(
             "transaction_committed", self._number, instances=len(self._instances), seconds=round(seconds, 3)
         )
         return Outcome(Course.COMMITTED)

@@ -7,8 +7,8 @@ from collections.abc import Generator, Iterable, Sequence
 from threading import Event, Lock, Thread
 from typing import Protocol
 
-from audit.observations import Observation, Occurrence
 from transfers.errors import TransferError, TransferStopped
+from transfers.methods.base import Seen
 from transfers.methods.journal import Journal
 from transfers.methods.task import SendTask
 
@@ -72,7 +72,7 @@ class Sending:
             if not self._running:
                 self._all_ended.set()
 
-    def observations(self, senders: Sequence[SenderThread]) -> Generator[Observation | Occurrence | None, None, None]:
+    def observations(self, senders: Sequence[SenderThread]) -> Generator[Seen, None, None]:
         """Start the threads, and yield what they see; closing it ends them. Raises an error of ours."""
         self._senders, self._running = senders, len(senders)
         if self._stop.is_set():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -24,9 +25,9 @@ class _SentInstance(NamedTuple):
     digest: Digest
     detail: dict[str, Any]
 
-    def observation(self) -> Observation:
+    def read(self) -> Iterator[Observation]:
         detail = {"sha256": self.digest.hexdigest(), **self.detail}
-        return Observation(self.sop_instance_uid, EvidenceKind.SENT, self.at, detail)
+        yield Observation(self.sop_instance_uid, EvidenceKind.SENT, self.at, detail)
 
 
 class StoreJournal(Journal):

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 
 from audit.entries import ManifestEntry
-from audit.observations import Observation, Occurrence
+from audit.observations import Occurrence
 from transfers.errors import BodyTooLarge, RequestRefused, ServiceFailed
-from transfers.methods.base import Preflight, SendContext
+from transfers.methods.base import Preflight, Seen, SendContext
 from transfers.methods.breadth import breadth_option, with_connections
 from transfers.methods.http_sending import send_in_requests
 from transfers.methods.journal import Journal
@@ -87,9 +87,7 @@ class StowRs:
         detail = {"offers_search": offers_search}
         return Preflight(occurrences=(Occurrence("preflight_request", datetime.now(UTC), detail),))
 
-    def send(
-        self, entries: Sequence[ManifestEntry], context: SendContext
-    ) -> Generator[Observation | Occurrence | None, None, None]:
+    def send(self, entries: Sequence[ManifestEntry], context: SendContext) -> Generator[Seen, None, None]:
         """As Method promises. Closing the generator ends the requests and the threads."""
         if not entries:
             return

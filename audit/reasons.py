@@ -90,7 +90,7 @@ _OTHERWISE = {
     Ground.OTHER_CONTENT_SENT: "sent there with other content too under the same UID, which was not compared",
     Ground.LISTED_THOUGH_NOT_OURS: "listed by the destination, though nothing shows that it came from this transfer",
     Ground.ACKNOWLEDGED_ONLY: "acknowledged, which alone proves nothing",
-    Ground.ANSWER_UNCLEAR: "answered unclearly, or by a job that failed",
+    Ground.ANSWER_UNCLEAR: "answered unclearly, or sent by a job that failed",
     Ground.NO_ANSWER: "sent without an answer",
     Ground.NOT_ASKED: "not asked about",
 }

@@ -38,13 +38,18 @@ def describe_answers(report: Report, expected: Expectation = NOTHING_EXPECTED) -
         yield from _of_application_entity(report, expected)
 
 
-def _of_service(report: ServiceReport) -> Iterator[str]:
+def describe_service(report: ServiceReport) -> Iterator[str]:
+    """Does it answer, and what is it?"""
     if report.is_ok:
         yield f"It answered in {report.seconds * 1000:,.0f} ms, and lets us in."
     if report.error:
         yield report.error
     if report.name:
         yield f"It calls itself {report.name}."
+
+
+def _of_service(report: ServiceReport) -> Iterator[str]:
+    yield from describe_service(report)
     if report.says_yes_to_anything:
         yield "It says that it holds a study made up a moment ago: nothing that it lists proves anything."
     elif report.can_be_listed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from transfers.connections import describe_service
 from transfers.models import Source
 from transfers.passwords import PasswordUnreadable
 from transfers.wire.service_test import ServiceReport, test_service
@@ -23,12 +24,7 @@ class SourceCheck(NamedTuple):
     def describe(self) -> Iterator[str]:
         """In plain words, line by line."""
         report = self.report
-        if report.is_ok:
-            yield f"It answered in {report.seconds * 1000:,.0f} ms, and lets us in."
-        if report.error:
-            yield report.error
-        if report.name:
-            yield f"It calls itself {report.name}."
+        yield from describe_service(report)
         if report.can_be_listed:
             yield "Its studies can be searched, and sent from here."
         elif report.is_reachable:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
@@ -56,6 +56,8 @@ class TallymanCommand(BaseCommand):
         raise NotImplementedError
 
 
+_Peer = TypeVar("_Peer", Destination, Source)
+
 WAYS_TO_VERIFY = "none|presence|content[:SAMPLE%]"
 
 
@@ -87,22 +89,21 @@ def prepare_database() -> None:
 
 def destination_named(name: str) -> Destination:
     """Raises CommandError, with the names that there are, for an unknown one."""
-    try:
-        return Destination.objects.get(name=name)
-    except Destination.DoesNotExist:
-        known = ", ".join(Destination.objects.values_list("name", flat=True)) or "none yet"
-        message = f"There is no destination “{name}” (there are: {known}). Add it with `manage.py destination add`."
-        raise wrong_usage(message) from None
+    return _named(Destination, name)
 
 
 def source_named(name: str) -> Source:
     """Raises CommandError, with the names that there are, for an unknown one."""
-    try:
-        return Source.objects.get(name=name)
-    except Source.DoesNotExist:
-        known = ", ".join(Source.objects.values_list("name", flat=True)) or "none yet"
-        message = f"There is no source “{name}” (there are: {known}). Add it with `manage.py source add`."
-        raise wrong_usage(message) from None
+    return _named(Source, name)
+
+
+def _named(kind: type[_Peer], name: str) -> _Peer:
+    word = kind.__name__.lower()
+    found = kind.objects.filter(name=name).first()
+    if found is None:
+        known = ", ".join(kind.objects.values_list("name", flat=True)) or "none yet"
+        raise wrong_usage(f"There is no {word} “{name}” (there are: {known}). Add it with `manage.py {word} add`.")
+    return found
 
 
 @contextmanager

@@ -17,7 +17,6 @@ from transfers.errors import (
     ServiceBusy,
     ServiceUnreachable,
     SourceError,
-    TransferStopped,
 )
 from transfers.methods.base import ReconnectPolicy
 from transfers.methods.http_course import HttpCourse
@@ -123,8 +122,6 @@ class HttpSender(SenderThread):
             self._too_much(portion, refusal.error, number)
         except SourceError as error:
             self._not_begun(portion, error)
-        except TransferStopped:
-            shop.queue.give_back(portion)
         except RequestError as error:
             self._lost(portion, error, number, begun_at)
         else:

@@ -72,5 +72,5 @@ class InstanceSource(Protocol):
     """`files`, or a kind of Source: which methods can send from it?"""
 
     def readers(self, stop: Event) -> InstanceReaders:
-        """For one thread; whatever it waits for ends within a second after `stop` is set, with TransferStopped."""
+        """For one thread; whatever it waits for ends within a second after `stop` is set, with SourceStopped."""
         ...

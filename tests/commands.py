@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,11 @@ class Outcome:
     def verdicts(self) -> dict[str, str]:
         """SOP Instance UID → verdict."""
         return {each["sop_instance_uid"]: each["verdict"] for each in self.transfer["instances"]}
+
+    @property
+    def kind_counts(self) -> Counter[str]:
+        """How much evidence there is of each kind, in the whole transfer."""
+        return Counter(each["kind"] for instance in self.transfer["instances"] for each in instance["evidence"])
 
     def kinds(self, sop_instance_uid: str) -> list[str]:
         """The kinds of evidence about one instance, in order."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from audit.observations import EvidenceKind
-from tests.commands import Outcome, destination_for, send, uids_of
+from tests.commands import destination_for, send, uids_of
 from tests.datasets import unique_uid, write_instance, write_study
 from tests.fakes.fixtures import MakeWeb
 from tests.fakes.web import Asked, Reply
@@ -34,10 +34,6 @@ def to(url: str, **fields: Any) -> Destination:
     return Destination.objects.create(name="rest", kind="orthanc", url=url, **(quick | fields))
 
 
-def kinds(outcome: Outcome) -> Counter[str]:
-    return Counter(each["kind"] for instance in outcome.transfer["instances"] for each in instance["evidence"])
-
-
 def test_what_is_stored_is_committed_and_has_the_digests_of_what_was_sent(orthanc: Orthanc, folder: Path) -> None:
     write_study(folder, 12)
 
@@ -45,7 +41,7 @@ def test_what_is_stored_is_committed_and_has_the_digests_of_what_was_sent(orthan
 
     assert (outcome.exit_code, outcome.transfer["method"]) == (0, "orthanc-rest")
     assert (outcome.transfer["verdict"], outcome.transfer["proof"]) == ("committed", "identical")
-    assert kinds(outcome) == Counter(sent=12, acknowledged=12, present=12, identical=12)
+    assert outcome.kind_counts == Counter(sent=12, acknowledged=12, present=12, identical=12)
 
 
 def test_what_is_compressed_on_the_way_is_stored_as_it_was(orthanc: Orthanc, folder: Path) -> None:
@@ -97,7 +93,7 @@ def test_what_was_sent_by_c_store_before_is_the_same_content(orthanc: Orthanc, f
     outcome = send(to(orthanc.url), folder, "--verify", "none")
 
     assert outcome.transfer["verdict"] == "committed"
-    assert kinds(outcome)["conflict"] == 0
+    assert outcome.kind_counts["conflict"] == 0
 
 
 def test_with_wrong_credentials_nothing_is_sent(web: MakeWeb, folder: Path) -> None:
@@ -107,7 +103,7 @@ def test_with_wrong_credentials_nothing_is_sent(web: MakeWeb, folder: Path) -> N
     outcome = send(to(peer.url), folder)
 
     assert outcome.transfer["verdict"] in {"unverifiable", "nothing-stored"}
-    assert kinds(outcome)["not-sent"] == 3
+    assert outcome.kind_counts["not-sent"] == 3
     assert not [asked for asked in peer.asked if asked.path == "/instances"]
 
 
@@ -179,7 +175,7 @@ def test_a_lost_request_is_sent_again_whole_and_an_answered_one_never(web: MakeW
 
     outcome = send(to(web(an_orthanc(post)).url, associations=1), folder, "--verify", "none")
 
-    assert kinds(outcome) == Counter({"sent": 4, "acknowledged": 4, "no-answer": 1})
+    assert outcome.kind_counts == Counter({"sent": 4, "acknowledged": 4, "no-answer": 1})
     assert len(bodies) == 5
     assert sorted(Counter(bodies).values()) == [1, 1, 1, 2]
     assert {path.read_bytes() for path in folder.iterdir()} == set(bodies)
@@ -195,4 +191,4 @@ def test_a_busy_service_is_given_the_time_that_it_asks_for(web: MakeWeb, folder:
 
     outcome = send(to(web(an_orthanc(post)).url), folder, "--verify", "none")
 
-    assert kinds(outcome)["acknowledged"] == 1
+    assert outcome.kind_counts["acknowledged"] == 1

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.commands import Outcome, send, uids_of
+from tests.commands import send, uids_of
 from tests.datasets import write_study
 from tests.fakes.fixtures import MakeWeb
 from tests.fakes.web import Asked, Reply
@@ -33,10 +33,6 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def to(url: str, **fields: Any) -> Destination:
     quick = {"presence_settle_seconds": 0.2, "probe_retry_seconds": 0.2, "associations": 2}
     return Destination.objects.create(name="web", kind="dicomweb", url=url, **(quick | fields))
-
-
-def kinds(outcome: Outcome) -> Counter[str]:
-    return Counter(each["kind"] for instance in outcome.transfer["instances"] for each in instance["evidence"])
 
 
 def parts_of(asked: Asked) -> list[bytes]:
@@ -71,7 +67,7 @@ def test_what_is_stored_is_committed(web_orthanc: Orthanc, folder: Path, option:
 
     assert (outcome.exit_code, outcome.transfer["method"]) == (0, "stow-rs")
     assert (outcome.transfer["verdict"], outcome.transfer["proof"]) == ("committed", "identical")
-    assert kinds(outcome) == Counter(sent=12, acknowledged=12, present=12, identical=12)
+    assert outcome.kind_counts == Counter(sent=12, acknowledged=12, present=12, identical=12)
 
 
 def test_what_is_filtered_is_not_committed_though_it_has_a_receipt(web_orthanc: Orthanc, folder: Path) -> None:
@@ -79,7 +75,7 @@ def test_what_is_filtered_is_not_committed_though_it_has_a_receipt(web_orthanc: 
 
     outcome = send(to(web_orthanc.dicom_web_url), folder)
 
-    assert kinds(outcome)["acknowledged"] == 10
+    assert outcome.kind_counts["acknowledged"] == 10
     assert (outcome.exit_code, outcome.transfer["verdict"]) == (3, "partial")
     assert Counter(outcome.verdicts.values()) == Counter(confirmed=8, refuted=2)
 
@@ -193,7 +189,7 @@ def test_a_request_that_was_lost_is_sent_again_whole_and_a_receipt_is_never_aske
 
     assert len(bodies) == 3
     assert bodies[1] == bodies[2] != bodies[0]
-    assert kinds(outcome) == Counter({"sent": 6, "acknowledged": 4, "no-answer": 2})
+    assert outcome.kind_counts == Counter({"sent": 6, "acknowledged": 4, "no-answer": 2})
 
 
 def test_a_file_that_changed_breaks_off_its_request_alone(web: MakeWeb, folder: Path) -> None:
@@ -226,5 +222,5 @@ def test_what_is_too_large_for_one_body_is_refused_before_anything_is_sent(
     outcome = send(to(peer.url), folder, "--verify", "none", "--option", "body=buffered")
 
     assert "cannot pass 2 GB" in outcome.output
-    assert kinds(outcome) == Counter({"not-sent": 3})
+    assert outcome.kind_counts == Counter({"not-sent": 3})
     assert not [asked for asked in peer.asked if asked.method == "POST"]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
 
 from audit.entries import ManifestEntry
 from audit.judgements import Fact, InstanceVerdict, WasThereBefore
-from audit.observations import EvidenceKind, Observation, Occurrence
+from audit.observations import EvidenceKind
 from audit.verdicts import judge_instance
+from tests.integration.transfers.methods.sending import Sent
 from tests.peers.orthanc import Orthanc
 from transfers.endpoints import DicomEndpoint, DicomWebEndpoint, Endpoint, OrthancEndpoint, Timeouts
 from transfers.methods import METHODS
-from transfers.methods.base import Checkpoint, ReconnectPolicy, Seen, SendContext
+from transfers.methods.base import Checkpoint, ReconnectPolicy, SendContext
 from transfers.sources.orthanc import OrthancSource
 
 POLICY = ReconnectPolicy(attempts=3, first_wait_seconds=0.02)
@@ -41,24 +41,8 @@ def address_of(peer: Orthanc, method: str) -> Endpoint:
     return DicomWebEndpoint(peer.dicom_web_url) if kind == "dicomweb" else OrthancEndpoint(peer.url)
 
 
-@dataclass
-class Sent:
-    """What one send brought."""
-
-    observations: list[Observation] = field(default_factory=list)
-    occurrences: list[Occurrence] = field(default_factory=list)
-    checkpoints: list[Checkpoint] = field(default_factory=list)
-
-    def add(self, seen: Seen) -> None:
-        if isinstance(seen, Observation):
-            self.observations.append(seen)
-        elif isinstance(seen, Occurrence):
-            self.occurrences.append(seen)
-        elif seen is not None:
-            self.checkpoints.append(seen)
-
-    def of(self, entry: ManifestEntry) -> list[EvidenceKind]:
-        return [seen.kind for seen in self.observations if seen.sop_instance_uid == entry.sop_instance_uid]
+class SentByJobs(Sent):
+    """What one send brought, of which more than one job may have spoken."""
 
     def final(self, entry: ManifestEntry) -> EvidenceKind:
         """What sending it came to."""
@@ -67,14 +51,11 @@ class Sent:
     def finals(self, entries: Iterable[ManifestEntry]) -> set[EvidenceKind]:
         return {self.final(entry) for entry in entries}
 
-    def detail(self, entry: ManifestEntry, kind: EvidenceKind) -> dict[str, Any]:
+    def last_detail(self, entry: ManifestEntry, kind: EvidenceKind) -> dict[str, Any]:
         uid = entry.sop_instance_uid
         return dict(
             [seen for seen in self.observations if (seen.sop_instance_uid, seen.kind) == (uid, kind)][-1].detail
         )
-
-    def names(self) -> list[str]:
-        return [seen.name for seen in self.occurrences]
 
     def occurred(self, name: str) -> list[dict[str, Any]]:
         return [dict(seen.detail) for seen in self.occurrences if seen.name == name]
@@ -110,9 +91,9 @@ def context_of(
     )
 
 
-def send(method: str, entries: Sequence[ManifestEntry], context: SendContext) -> Sent:
+def send(method: str, entries: Sequence[ManifestEntry], context: SendContext) -> SentByJobs:
     """Send everything; the promises that hold for every send are asserted here."""
-    sent = Sent()
+    sent = SentByJobs()
     for seen in METHODS[method].send(entries, context):
         sent.add(seen)
     for entry in entries:

@@ -16,7 +16,7 @@ from audit.judgements import InstanceVerdict
 from audit.observations import EvidenceKind
 from tests.fakes.fixtures import MakeWeb
 from tests.fakes.web import Asked, Reply
-from tests.integration.transfers.methods.jobs import POLICY, Sent, context_of, job_threads, send
+from tests.integration.transfers.methods.jobs import POLICY, SentByJobs, context_of, job_threads, send
 from transfers.endpoints import DicomEndpoint, OrthancEndpoint
 from transfers.methods import METHODS, orthanc_job_calls
 from transfers.methods.base import Checkpoint
@@ -174,7 +174,7 @@ def test_a_job_of_which_nobody_knows_the_end_proves_nothing(
     sent = send(PEER, entries, context_of(web(Source(looks)).url, DESTINATION))
 
     assert sent.finals(entries) == {NO_ANSWER}
-    assert sent.detail(entries[0], NO_ANSWER)["code"] == code
+    assert sent.last_detail(entries[0], NO_ANSWER)["code"] == code
     assert sent.verdict(entries[0]) is InstanceVerdict.UNPROVEN
 
 
@@ -282,7 +282,7 @@ def test_a_source_that_cannot_be_reached_sends_nothing(entries: list[ManifestEnt
 
 def test_a_stop_is_waited_for_two_seconds_at_most(web: MakeWeb, entries: list[ManifestEntry]) -> None:
     """The job goes on, whatever it is told."""
-    source, stop, sent = Source([job("Running")]), Event(), Sent()
+    source, stop, sent = Source([job("Running")]), Event(), SentByJobs()
 
     for seen in METHODS[PEER].send(entries, context_of(web(source).url, DESTINATION, stop=stop)):
         sent.add(seen)
@@ -303,7 +303,7 @@ def test_a_source_that_answers_without_end_holds_up_neither_the_reader_nor_a_sto
     web: MakeWeb, entries: list[ManifestEntry], frozen_at: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(orthanc_job_calls, "GRACE_SECONDS", 0.2)
-    source, stop, sent = Source([job("Success")], other={frozen_at: lambda _: FROZEN}), Event(), Sent()
+    source, stop, sent = Source([job("Success")], other={frozen_at: lambda _: FROZEN}), Event(), SentByJobs()
     began, longest, last, idle = 0.0, 0.0, time.monotonic(), 0
 
     for seen in METHODS[PEER].send(entries, context_of(web(source).url, DESTINATION, stop=stop)):
@@ -333,7 +333,7 @@ def test_closing_it_in_the_middle_ends_its_threads(web: MakeWeb, entries: list[M
 
 
 def test_a_job_that_succeeds_while_it_is_cancelled_has_succeeded(web: MakeWeb, entries: list[ManifestEntry]) -> None:
-    source, stop, sent = Source([job("Running"), job("Success")]), Event(), Sent()
+    source, stop, sent = Source([job("Running"), job("Success")]), Event(), SentByJobs()
 
     for seen in METHODS[PEER].send(entries, context_of(web(source).url, DESTINATION, stop=stop)):
         sent.add(seen)
@@ -365,7 +365,7 @@ def reference(entry: ManifestEntry, **more: Any) -> dict[str, Any]:
 class TestCommitment:
     """What a source tells of the report that it was given."""
 
-    def sent(self, web: MakeWeb, entries: list[ManifestEntry], *reports: Any, asked: Reply | None = None) -> Sent:
+    def sent(self, web: MakeWeb, entries: list[ManifestEntry], *reports: Any, asked: Reply | None = None) -> SentByJobs:
         looks = list(reports)
 
         def told(_: Asked) -> Reply:

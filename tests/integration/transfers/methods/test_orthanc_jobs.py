@@ -17,7 +17,7 @@ from tests.datasets import write_study
 from tests.fakes.acts import Answer
 from tests.fakes.fixtures import MakeArchive
 from tests.fakes.script import Script
-from tests.integration.transfers.methods.jobs import Sent, address_of, context_of, send
+from tests.integration.transfers.methods.jobs import SentByJobs, address_of, context_of, send
 from tests.peers.orthanc import Orthanc
 from tests.source_entries import stored_at
 from transfers.aliases import AliasKind
@@ -171,7 +171,7 @@ def test_a_stop_cancels_the_job(source_orthanc: Orthanc, web_orthanc: Orthanc, t
     stop = Event()
     context = context_of(source_orthanc, address_of(web_orthanc, "orthanc-modality-store"), stop=stop)
     sending = METHODS["orthanc-modality-store"].send(entries, context)
-    sent = Sent()
+    sent = SentByJobs()
     for seen in itertools.takewhile(lambda _: not sent.checkpoints, sending):
         sent.add(seen)
     next(sending)
@@ -209,7 +209,7 @@ def test_a_job_of_an_earlier_process_is_followed_and_nothing_is_sent_again(
 ) -> None:
     context = context_of(source_orthanc, address_of(web_orthanc, "orthanc-peer-store"))
     sending = METHODS["orthanc-peer-store"].send(entries, context)
-    first = Sent()
+    first = SentByJobs()
     for seen in sending:
         first.add(seen)
         if first.checkpoints:
@@ -284,7 +284,7 @@ def test_a_source_that_is_killed_and_comes_back_sends_all_by_the_same_job_or_by_
             mortal.kill()
             mortal.start()
 
-        sent, killer = Sent(), Thread(target=kill_and_start)
+        sent, killer = SentByJobs(), Thread(target=kill_and_start)
 
         for seen in METHODS["orthanc-modality-store"].send(entries, context):
             sent.add(seen)

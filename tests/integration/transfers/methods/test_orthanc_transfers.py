@@ -15,7 +15,7 @@ from tests.fakes.accelerator import Accelerator
 from tests.fakes.accelerator_script import Script, Step
 from tests.fakes.accelerator_sending import AcceleratorPeer
 from tests.fakes.fixtures import MakeAccelerator
-from tests.integration.transfers.methods.jobs import Sent, context_of, send
+from tests.integration.transfers.methods.jobs import SentByJobs, context_of, send
 from tests.peers.orthanc import Orthanc
 from tests.source_entries import stored_at
 from transfers.aliases import AliasKind
@@ -128,7 +128,7 @@ def test_a_job_that_is_forgotten_proves_nothing(
 ) -> None:
     holder = source if alias == "PUSHED" else destination
     context = context_of(source.url, OrthancEndpoint(destination.url), alias=alias)
-    first = Sent()
+    first = SentByJobs()
     sending = METHODS[METHOD].send(entries, context)
     for seen in sending:
         first.add(seen)
@@ -143,5 +143,5 @@ def test_a_job_that_is_forgotten_proves_nothing(
     sent = send(METHOD, entries, again)
 
     assert sent.finals(entries) == {EvidenceKind.NO_ANSWER}
-    assert sent.detail(entries[0], EvidenceKind.NO_ANSWER)["code"] == "job_forgotten"
+    assert sent.last_detail(entries[0], EvidenceKind.NO_ANSWER)["code"] == "job_forgotten"
     assert sent.verdict(entries[0]) is InstanceVerdict.UNPROVEN

@@ -62,3 +62,13 @@ def push(entries: Sequence[ManifestEntry], context: SendContext) -> Sent:
 
 def push_threads() -> list[threading.Thread]:
     return [each for each in threading.enumerate() if each.name.startswith(THREAD_NAME)]
+
+
+def held(peer: Peer, entries: list[ManifestEntry]) -> int:
+    """How many of these are there."""
+    return len(peer.orthanc.instances() & {entry.sop_instance_uid for entry in entries})
+
+
+def requests(peer: Peer) -> list[str]:
+    """Without the transactions' IDs."""
+    return [" ".join(filter(None, (each.split()[0], *each.split("/")[4:]))) for each in peer.received]

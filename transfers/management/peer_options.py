@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.core.management.base import OutputWrapper
 
 from transfers.header_fields import checked_headers
 from transfers.management.base import wrong_usage
 from transfers.passwords import encrypt_password
 from transfers.peer import Peer
+
+
+class Check(Protocol):
+    """What came of asking one over the network."""
+
+    @property
+    def is_ok(self) -> bool: ...
+
+    def describe(self) -> Iterator[str]:
+        """In plain words, line by line."""
+        ...
+
 
 _FILE_OPTIONS = {"tls_ca": "tls_ca_file", "tls_certificate": "tls_certificate_file", "tls_key": "tls_key_file"}
 _SECRETS = {
@@ -24,6 +39,30 @@ _SECRETS = {
 """Option → field, encrypted."""
 _PLAIN = ("url", "username", "oauth2_token_url", "oauth2_client_id", "oauth2_scope")
 _SECONDS = ("connect_timeout_seconds", "dimse_timeout_seconds", "network_timeout_seconds")
+
+
+def add_actions(parser: ArgumentParser, word: str, check: str) -> ArgumentParser:
+    """`add`, whose parser is returned, and what else can be done to one; `check`: what its check tells."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="add|list|show|remove|check")
+    add: ArgumentParser = actions.add_parser("add", help=f"add a {word}")
+    add.add_argument("name", metavar="NAME")
+    actions.add_parser("list", help=f"list the {word}s")
+    for action, meaning in (
+        ("show", "show everything that is set for one"),
+        ("remove", "remove one that no transfer has used"),
+        ("check", f"{check} exit 0 or 1"),
+    ):
+        actions.add_parser(action, help=meaning).add_argument("name", metavar="NAME")
+    return add
+
+
+def print_check(output: OutputWrapper, check: Check) -> None:
+    """Ends the process with status 1 where it is not as it should be."""
+    for line in check.describe():
+        output.write(line)
+    if not check.is_ok:
+        output.flush()
+        sys.exit(1)
 
 
 def add_peer_arguments(parser: ArgumentParser) -> None:

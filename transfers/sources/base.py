@@ -9,6 +9,22 @@ from typing import Protocol, Self
 from audit.entries import ManifestEntry
 
 
+class Closing:
+    """A context manager that closes itself at the end of the block."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """May be called more than once."""
+        raise NotImplementedError
+
+
 class InstanceReader(Protocol):
     """One instance opened for reading, for one thread. A context manager."""
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from threading import Event
-from types import TracebackType
-from typing import IO, Protocol, Self
+from typing import IO, Protocol
 
 from audit.confinement import Confinement
 from audit.entries import ManifestEntry
 from audit.zip_files import ZIP_ERRORS, ZipFiles, descriptor
 from transfers.errors import SourceFileChanged, SourceFileUnreadable
+from transfers.sources.base import Closing
 
 SKIPPED_AT_ONCE = 65536
 
@@ -112,7 +112,7 @@ class _Member:
             pass
 
 
-class FileReader:
+class FileReader(Closing):
     """The data set of one entry, or its whole file, as InstanceReader promises.
 
     Raises SourceFileChanged where the size or the time of modification differ from what the manifest says, and
@@ -165,14 +165,6 @@ class FileReader:
         self._content.close()
         self._close_own_zip_files()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _open(self, zip_files: ZipFiles | None) -> _Content:
         if not self._entry.member:
             return _File(self._entry, self._start, self._confinement)
@@ -185,7 +177,7 @@ class FileReader:
             self._own_zip_files.close()
 
 
-class FileReaders:
+class FileReaders(Closing):
     """Opens entries one after another, keeping ZIP files open between them. One a sender thread.
 
     What was put in place of a file meanwhile and leads out of the folder `within` is unreadable.
@@ -206,14 +198,6 @@ class FileReaders:
     def close(self) -> None:
         """Close the ZIP files; readers of their members must be closed before."""
         self._zip_files.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class LocalFiles:

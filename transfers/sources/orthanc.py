@@ -7,8 +7,6 @@ import io
 from collections.abc import Iterator
 from contextlib import ExitStack
 from threading import Event
-from types import TracebackType
-from typing import Self
 
 from audit.byte_sources import StreamBytes, Window
 from audit.entries import ManifestEntry
@@ -32,6 +30,7 @@ from transfers.errors import (
     SourceStopped,
     SourceUnavailable,
 )
+from transfers.sources.base import Closing
 from transfers.wire.http import HttpSession
 from transfers.wire.orthanc import Orthanc
 
@@ -67,7 +66,7 @@ class OrthancSource:
         return OrthancReaders(self.endpoint, stop)
 
 
-class OrthancReaders:
+class OrthancReaders(Closing):
     """As InstanceReaders promises, over one kept-alive connection."""
 
     def __init__(self, endpoint: OrthancEndpoint, stop: Event) -> None:
@@ -77,14 +76,6 @@ class OrthancReaders:
         self._failures = 0
         """Of the source itself, in a row."""
         self._given_up: SourceError | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def open(self, entry: ManifestEntry) -> OrthancReader:
         return self._opened(entry, whole_file=False)
@@ -133,7 +124,7 @@ class OrthancReaders:
         return OrthancReader(Orthanc(self._session), entry, whole_file=whole_file)
 
 
-class OrthancReader:
+class OrthancReader(Closing):
     """As InstanceReader promises. Where the source told the MD5 of the file, what comes must have it."""
 
     def __init__(self, orthanc: Orthanc, entry: ManifestEntry, *, whole_file: bool) -> None:
@@ -160,14 +151,6 @@ class OrthancReader:
         if not whole_file:
             self._held = self._held[start:]
         self._left = self.size
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def readinto(self, buffer: memoryview) -> int:
         if not self._left or not len(buffer):

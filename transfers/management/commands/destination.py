@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser
 from typing import Any
 
@@ -18,7 +17,14 @@ from transfers.management.base import (
     way_to_verify,
     wrong_usage,
 )
-from transfers.management.peer_options import add_peer_arguments, clean, peer_fields, secrets_set
+from transfers.management.peer_options import (
+    add_actions,
+    add_peer_arguments,
+    clean,
+    peer_fields,
+    print_check,
+    secrets_set,
+)
 from transfers.models import Destination, kind_choices
 
 #: Option of `add` → field of Destination, for those that are given as they are.
@@ -36,15 +42,7 @@ class Command(TallymanCommand):
     help = "Add, list, show, remove and check destinations."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="add|list|show|remove|check")
-        _add_arguments_of_add(actions.add_parser("add", help="add a destination"))
-        actions.add_parser("list", help="list the destinations")
-        for action, meaning in (
-            ("show", "show everything that is set for one"),
-            ("remove", "remove one that no transfer has used"),
-            ("check", "does it answer, and what can it be asked? exit 0 or 1"),
-        ):
-            actions.add_parser(action, help=meaning).add_argument("name", metavar="NAME")
+        _add_arguments_of_add(add_actions(parser, "destination", "does it answer, and what can it be asked?"))
 
     def run(self, **options: Any) -> None:
         getattr(self, f"run_{options['action']}")(options)
@@ -90,16 +88,10 @@ class Command(TallymanCommand):
         self.stdout.write(f"Removed {destination}.")
 
     def run_check(self, options: dict[str, Any]) -> None:
-        check = check_destination(destination_named(options["name"]))
-        for line in check.describe():
-            self.stdout.write(line)
-        if not check.is_ok:
-            self.stdout.flush()
-            sys.exit(1)
+        print_check(self.stdout, check_destination(destination_named(options["name"])))
 
 
 def _add_arguments_of_add(parser: ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME")
     parser.add_argument("--kind", required=True, choices=[key for key, _ in kind_choices()])
     parser.add_argument("--host", default="", help="of a DICOM archive")
     parser.add_argument("--port", type=int, help="of a DICOM archive")

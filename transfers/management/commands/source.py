@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser
 from typing import Any
 
@@ -10,7 +9,14 @@ from django.db.models import ProtectedError
 from django.forms.models import model_to_dict
 
 from transfers.management.base import TallymanCommand, source_named, wrong_usage
-from transfers.management.peer_options import add_peer_arguments, clean, peer_fields, secrets_set
+from transfers.management.peer_options import (
+    add_actions,
+    add_peer_arguments,
+    clean,
+    peer_fields,
+    print_check,
+    secrets_set,
+)
 from transfers.models import Source, source_kind_choices
 from transfers.source_check import check_source
 
@@ -19,19 +25,10 @@ class Command(TallymanCommand):
     help = "Add, list, show, remove and check sources."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="add|list|show|remove|check")
-        add = actions.add_parser("add", help="add a source")
-        add.add_argument("name", metavar="NAME")
+        add = add_actions(parser, "source", "does it answer, and can it be searched?")
         add.add_argument("--kind", choices=[key for key, _ in source_kind_choices()], default="orthanc")
         add_peer_arguments(add)
         add.add_argument("--connections", type=int, help="how many requests may be under way side by side")
-        actions.add_parser("list", help="list the sources")
-        for action, meaning in (
-            ("show", "show everything that is set for one"),
-            ("remove", "remove one that no transfer has used"),
-            ("check", "does it answer, and can it be searched? exit 0 or 1"),
-        ):
-            actions.add_parser(action, help=meaning).add_argument("name", metavar="NAME")
 
     def run(self, **options: Any) -> None:
         getattr(self, f"run_{options['action']}")(options)
@@ -66,9 +63,4 @@ class Command(TallymanCommand):
         self.stdout.write(f"Removed {source}.")
 
     def run_check(self, options: dict[str, Any]) -> None:
-        check = check_source(source_named(options["name"]))
-        for line in check.describe():
-            self.stdout.write(line)
-        if not check.is_ok:
-            self.stdout.flush()
-            sys.exit(1)
+        print_check(self.stdout, check_source(source_named(options["name"])))

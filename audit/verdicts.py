@@ -109,11 +109,16 @@ def _judge(facts: frozenset[Fact], case: _Case) -> InstanceJudgement:
 
 
 def _without_what_was_removed(facts: frozenset[Fact], case: _Case, judgement: InstanceJudgement) -> InstanceJudgement:
-    """What was proved, or acknowledged, before we asked to have the instance removed confirms it no more."""
+    """What was proved, or acknowledged, before we asked to have the instance removed confirms it no more.
+
+    Nor does it contradict what denies it since.
+    """
     removal = max((fact.round for fact in facts if fact.kind is EvidenceKind.REMOVAL_ASKED), default=0)
-    if judgement.verdict is not InstanceVerdict.CONFIRMED or not removal:
+    if not removal or judgement.verdict is InstanceVerdict.UNPROVEN:
         return judgement
     since = _judge(frozenset(fact for fact in facts if fact.round > removal or not _proves(fact)), case)
+    if judgement.verdict is InstanceVerdict.REFUTED:
+        return since if since.verdict is InstanceVerdict.REFUTED else judgement
     is_of_before = since.ground is Ground.ACKNOWLEDGED and _may_be_stored_since(facts) <= removal
     return _unproven(Ground.REMOVED) if is_of_before or since.verdict is not InstanceVerdict.CONFIRMED else since
 

@@ -131,6 +131,13 @@ def test_what_we_had_removed_again_is_confirmed_only_by_what_proves_it_since(pro
     assert judge(*removed, "sent 4", "acknowledged 4", "present 5").verdict == "confirmed"
 
 
+@pytest.mark.parametrize("proof", ["committed 2", "present 2", "identical 2"])
+def test_what_is_gone_since_it_was_to_be_removed_contradicts_nothing(proof: str) -> None:
+    judgement = judge("acknowledged 1", proof, "removal-asked 3", "absent 4")
+
+    assert (judgement.verdict, judgement.ground, judgement.is_contradiction) == ("refuted", Ground.ABSENT, False)
+
+
 @pytest.mark.parametrize("denial", ["absent 2", "commitment-refused 2"])
 @pytest.mark.parametrize("sent", ["sent 3", "no-answer 3", "acknowledged 3", "answer-unclear 3"])
 def test_what_was_denied_before_it_was_sent_again_may_be_there(denial: str, sent: str) -> None:

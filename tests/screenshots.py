@@ -21,9 +21,11 @@ from tests.fakes.script import Script
 from tests.peers.orthanc import DROP_ONE_IN_FIVE, Orthanc
 from tests.peers.programs import program
 from tests.peers.storescp import Storescp
+from tests.source_entries import stored_at
 
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
 DESK = ViewportSize(width=1280, height=860)
+SOURCE = "trial-orthanc"
 PHONE = ViewportSize(width=390, height=844)
 
 
@@ -41,7 +43,8 @@ def main() -> None:
             {"transfers": "/transfers/", "transfer": f"/transfers/{transfers['partial']}/"},
         )
         _take(browser, site, "dark", DESK, {"sending": f"/transfers/{transfers['running']}/"})
-        _take(browser, site, "light", DESK, {"new-transfer": "/new/"})
+        _take(browser, site, "light", DESK, {"new-transfer": "/new/", "methods": "/methods/"})
+        _take_studies_of_a_source(browser, site)
         _take(browser, site, "dark", PHONE, {"phone": f"/transfers/{transfers['partial']}/"})
 
 
@@ -52,6 +55,16 @@ def _take(browser: Browser, site: Site, theme: str, size: ViewportSize, pages: d
         page.goto(f"{site.address}{address}")
         _wait_until_live(page)
         page.screenshot(path=FOLDER / f"{name}.png")
+    context.close()
+
+
+def _take_studies_of_a_source(browser: Browser, site: Site) -> None:
+    context = browser.new_context(viewport=DESK, color_scheme="dark", reduced_motion="reduce")
+    page = site.log_in(context)
+    page.goto(f"{site.address}/new/?source={SOURCE}&destination=north-pacs")
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("checkbox", name="MR Abdomen", exact=True).check()
+    page.screenshot(path=FOLDER / "from-a-source.png")
     context.close()
 
 
@@ -79,6 +92,7 @@ def _send_studies(site: Site, stack: ExitStack) -> dict[str, str]:
     }
     for name, peer in peers.items():
         site.shell.add_destination(name, peer.port, peer.ae_title)
+    _fill_source(site, stack, filtering)
     sent = {
         "committed": _study(folder, Described("MR Knee left", "MR", "20260310"), 180, 3),
         "nothing": _study(folder, Described("CT Polytrauma", "CT", "20260311"), 240, 4),
@@ -111,6 +125,21 @@ class Described(NamedTuple):
     description: str
     modality: str
     date: str
+
+
+def _fill_source(site: Site, stack: ExitStack, known: Orthanc) -> None:
+    """A source with studies to choose from, which knows one of the destinations."""
+    source = stack.enter_context(Orthanc(_new_folder(stack), ae_title="TRIALS"))
+    source.add_modality("north", known.as_modality)
+    added = site.shell.run("source", "add", SOURCE, "--url", source.url)
+    assert added.returncode == 0, added.stderr
+    folder = _new_folder(stack)
+    for described, instances, series in (
+        (Described("MR Abdomen", "MR", "20260309"), 24, 3),
+        (Described("MR Abdomen follow-up", "MR", "20260512"), 24, 3),
+        (Described("CT Liver biphasic", "CT", "20260309"), 40, 2),
+    ):
+        stored_at(source, sorted(_study(folder, described, instances, series).iterdir()))
 
 
 def _study(root: Path, described: Described, instances: int, series: int) -> Path:

@@ -9,7 +9,8 @@ TransferError
 │   ├── MalformedPDU            UnexpectedAnswer
 │   └── NoPresentationContext
 ├── SourceError
-│   └── SourceFileChanged       SourceFileUnreadable    SourceInstanceGone      SourceUnavailable       SourceStopped
+│   ├── SourceFileChanged       SourceFileUnreadable
+│   └── SourceInstanceChanged   SourceInstanceGone      SourceUnavailable       SourceStopped
 ├── StudyNotAtSource            StudyAmbiguous          StudyNotStable
 ├── ListingFailed
 │   └── ListingRefused          ListingEndless
@@ -176,6 +177,12 @@ class SourceInstanceGone(SourceError):
     """The source does not hold the instance any more. Take a new manifest of the study: send it again."""
 
     code = "source_instance_gone"
+
+
+class SourceInstanceChanged(SourceFileChanged):
+    """The source holds another file under this instance now. Send the study anew."""
+
+    code = "source_instance_changed"
 
 
 class SourceUnavailable(SourceError):
@@ -372,7 +379,7 @@ class RequestInterrupted(RequestError):
 
 
 class CredentialsRefused(RequestError):
-    """The service refuses our credentials. Check user name, password and what this user may do there."""
+    """The service refuses our credentials. Check them, and what they allow there."""
 
     code = "credentials_refused"
     retriable = False

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audit.entries import ManifestEntry
-from transfers.errors import ResourceNotFound, SourceError, SourceFileChanged, SourceFileUnreadable
+from transfers.errors import ResourceNotFound, SourceError, SourceInstanceChanged, SourceInstanceGone
 from transfers.wire.orthanc import Orthanc, checked_id
 
 ONE_BY_ONE = 20
@@ -30,9 +30,9 @@ def unsendable(orthanc: Orthanc, entries: Sequence[ManifestEntry]) -> dict[str, 
 
 def _why_not(entry: ManifestEntry, size: int | None) -> SourceError | None:
     if size is None:
-        return SourceFileUnreadable("The source does not hold the instance any more.")
+        return SourceInstanceGone()
     if size != entry.data_set_size:
-        return SourceFileChanged("The source holds another file under this instance now. Send the study anew.")
+        return SourceInstanceChanged()
     return None
 
 

@@ -25,7 +25,7 @@ from transfers.errors import (
     ServiceBusy,
     ServiceUnreachable,
     SourceError,
-    SourceFileChanged,
+    SourceInstanceChanged,
     SourceInstanceGone,
     SourceStopped,
     SourceUnavailable,
@@ -37,7 +37,6 @@ from transfers.wire.orthanc import Orthanc
 _HEAD_BYTES = 16 * 1024
 _LONGEST_HEAD = 1024 * 1024
 """Of preamble and file meta group together."""
-_CHANGED = "The source holds another file under this instance now. Send the study anew."
 _WAITS_SECONDS = (0.5, 1.0, 2.0)
 """Between tries to reach the source, in a row; after these each instance is tried once."""
 _MOST_FAILURES = 6
@@ -138,7 +137,7 @@ class OrthancReader(Closing):
         try:
             answer = self._stack.enter_context(orthanc.open_file(entry.source_id))
             if answer.headers.get("Content-Length", str(entry.file_size)) != str(entry.file_size):
-                raise SourceFileChanged(_CHANGED)
+                raise SourceInstanceChanged
             self._chunks: Iterator[bytes] = answer.chunks()
             start = self._read_head()
         except BaseException as error:
@@ -156,7 +155,7 @@ class OrthancReader(Closing):
         if not self._left or not len(buffer):
             return 0
         if not self._held and not self._take():
-            raise SourceFileChanged(_CHANGED)
+            raise SourceInstanceChanged
         length = min(len(buffer), len(self._held))
         buffer[:length] = self._held[:length]
         self._held = self._held[length:]
@@ -168,9 +167,9 @@ class OrthancReader(Closing):
         if self._left:
             return
         if self._take() or self._taken != self._entry.file_size:
-            raise SourceFileChanged(_CHANGED)
+            raise SourceInstanceChanged
         if self._entry.file_md5 and self._entry.file_md5 != self._md5.hexdigest():
-            raise SourceFileChanged(_CHANGED)
+            raise SourceInstanceChanged
 
     def descriptor(self) -> None:
         """None: it comes over the network, once."""
@@ -189,11 +188,13 @@ class OrthancReader(Closing):
                 start, transfer_syntax_uid = locate_data_set(window, len(head))
             except LeftOut as fault:
                 if len(head) < wanted or wanted >= _LONGEST_HEAD:
-                    raise SourceFileChanged(f"The source holds no such instance any more: {fault.reason}.") from fault
+                    raise SourceInstanceChanged(
+                        f"The source holds no such instance any more: {fault.reason}."
+                    ) from fault
                 wanted *= 4
                 continue
             if transfer_syntax_uid != self._entry.transfer_syntax_uid:
-                raise SourceFileChanged(_CHANGED)
+                raise SourceInstanceChanged
             self._held = memoryview(head)
             return start
 
@@ -210,7 +211,7 @@ class OrthancReader(Closing):
         self._taken += len(chunk)
         self._md5.update(chunk)
         if self._taken > self._entry.file_size:
-            raise SourceFileChanged(_CHANGED)
+            raise SourceInstanceChanged
         return chunk
 
 

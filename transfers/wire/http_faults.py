@@ -98,7 +98,7 @@ def fault_of_status(status_code: int, headers: Mapping[str, str]) -> RequestErro
 def _judged(status_code: int, headers: Mapping[str, str]) -> RequestError:
     said = f"The service answered {status_code} {_phrase(status_code)}".rstrip() + "."
     if status_code in (401, 403, 407):
-        return CredentialsRefused(f"{said} Check user name and password, and what this user may do there.")
+        return CredentialsRefused(f"{said} Check the user name and password, or the token, and what they allow there.")
     if status_code in (404, 410):
         return ResourceNotFound(
             f"{said} It does not have what was asked for, or not under this path: check the path in the URL."

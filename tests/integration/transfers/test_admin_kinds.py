@@ -202,4 +202,4 @@ def test_the_connection_to_every_side_is_tested(admin_client: Client, archive: M
     assert "Connection to pacs: C-ECHO answered with success" in page
     assert "Connection to pacs: rest: It calls itself Orthanc 1.10.1." in page
     shut_out = next(line for line in page.splitlines() if "Connection to shut:" in line)
-    assert "Check user name and password" in shut_out
+    assert "Check the user name and password" in shut_out

@@ -31,8 +31,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 Spoil = Callable[[Reply], Reply]
 FAULTS: dict[str, tuple[Spoil, str]] = {
     "gone": (lambda _: Reply(404), "source_instance_gone"),
-    "other bytes": (lambda file: replace(file, body=file.body[:-1] + b"x"), "source_file_changed"),
-    "shorter": (lambda file: replace(file, body=file.body[:-2]), "source_file_changed"),
+    "other bytes": (lambda file: replace(file, body=file.body[:-1] + b"x"), "source_instance_changed"),
+    "shorter": (lambda file: replace(file, body=file.body[:-2]), "source_instance_changed"),
     "cut": (lambda file: replace(file, cut_after=len(file.body) // 2), "source_unavailable"),
     "unreadable": (lambda _: Reply(500), "source_unavailable"),
 }

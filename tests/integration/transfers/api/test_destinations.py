@@ -133,7 +133,7 @@ def test_every_side_of_the_archive_is_tested(api: APIClient, archive: MakeArchiv
     assert rest | {"destination": "rest", "is_ok": True, "can_be_asked_to_commit": None} == rest
     assert shut | {"destination": "shut", "is_ok": False, "error_code": "credentials_refused"} == shut
     said_of_it = [line for line in found["text"] if line.startswith("shut: ")]
-    assert "Check user name and password" in said_of_it[0]
+    assert "Check the user name and password" in said_of_it[0]
 
 
 def test_a_destination_that_does_not_answer_is_no_error_of_ours(api: APIClient, destination: Destination) -> None:

@@ -130,7 +130,7 @@ def test_what_is_gone_from_the_source_is_not_sent_and_the_job_goes_without_it(
     sent = send(method, many, context_of(source_orthanc, address_of(web_orthanc, method)))
 
     assert sent.final(many[3]) is EvidenceKind.NOT_SENT
-    assert sent.detail(many[3], EvidenceKind.NOT_SENT)["code"] == "source_file_unreadable"
+    assert sent.detail(many[3], EvidenceKind.NOT_SENT)["code"] == "source_instance_gone"
     assert sent.finals(rest) == {SUCCEEDED}
     assert sent.verdict(many[3]) is InstanceVerdict.REFUTED
 
@@ -143,7 +143,7 @@ def test_what_the_source_holds_in_another_size_is_not_sent(
     context = context_of(source_orthanc, address_of(web_orthanc, "orthanc-peer-store"))
     sent = send("orthanc-peer-store", changed, context)
 
-    assert sent.detail(changed[0], EvidenceKind.NOT_SENT)["code"] == "source_file_changed"
+    assert sent.detail(changed[0], EvidenceKind.NOT_SENT)["code"] == "source_instance_changed"
     assert sent.finals(changed[1:]) == {SUCCEEDED}
 
 

@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 from audit.entries import ManifestEntry
 from audit.observations import Occurrence
-from transfers.errors import BodyTooLarge, RequestRefused, ServiceFailed
+from transfers.errors import BodyTooLarge, RequestRefused, ResourceNotFound, ServiceFailed
 from transfers.methods.base import Preflight, Seen, SendContext
 from transfers.methods.breadth import breadth_option, with_connections
 from transfers.methods.http_sending import send_in_requests
@@ -28,7 +28,9 @@ _FEWEST_CHUNKED_INSTANCES = 8
 _CHUNKED_MEGABYTES = 64
 _MEGABYTE = 1_000_000
 _NO_SEARCH = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_ACCEPTABLE, 501})
-"""Of a service that is there and only stores; 404 is what a wrong path leads to."""
+"""Of a service that is there and only stores."""
+_NOTHING_TO_STORE = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, 422})
+"""Of a service that stores, to a request without instances."""
 
 
 class StowRs:
@@ -83,7 +85,7 @@ class StowRs:
         if options.body == BUFFERED:
             _check_sizes(entries, options.limits(len(entries), 1))
         with HttpSession(context.dicomweb_endpoint, context.stop) as session:
-            offers_search = _lets_us_search(DicomWeb(session), entries[0].study_instance_uid)
+            offers_search = _lets_us_search(session, entries[0].study_instance_uid)
         detail = {"offers_search": offers_search}
         return Preflight(occurrences=(Occurrence("preflight_request", datetime.now(UTC), detail),))
 
@@ -101,15 +103,34 @@ class StowRs:
         yield from send_in_requests(entries, context, endpoint, limits, carrier_of)
 
 
-def _lets_us_search(service: DicomWeb, study_instance_uid: str) -> bool:
+def _lets_us_search(session: HttpSession, study_instance_uid: str) -> bool:
     """Raises RequestError where it is not this service, or refuses us."""
     try:
-        service.search_studies(study_instance_uid)
+        DicomWeb(session).search_studies(study_instance_uid)
     except (RequestRefused, ServiceFailed) as error:
         if error.status_code not in _NO_SEARCH:
             raise
         return False
+    except ResourceNotFound:
+        if not _stores(session):
+            raise
+        return False
     return True
+
+
+def _stores(session: HttpSession) -> bool:
+    """Whether there is a service behind what is answered with 404: a wrong path is so too when nothing is to be stored.
+
+    Raises RequestError where it refuses us, or does not answer.
+    """
+    multipart = MultipartBody()
+    headers = {"Content-Type": multipart.content_type}
+    body = b"".join(multipart.chunks(()))
+    try:
+        with session.open("POST", "/studies", headers=headers, body=body, accepted=_NOTHING_TO_STORE):
+            return True
+    except (ResourceNotFound, RequestRefused, ServiceFailed):
+        return False
 
 
 def _check_sizes(entries: Sequence[ManifestEntry], limits: PortionLimits) -> None:

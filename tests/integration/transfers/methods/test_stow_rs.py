@@ -295,6 +295,23 @@ def test_a_service_that_only_stores_is_sent_to(web: MakeWeb, entries: list[Manif
     assert preflight(web(lambda _: Reply(status)).url, entries) == ["preflight_request"]
 
 
+@pytest.mark.parametrize("status", [200, 204, 400, 409, 415])
+def test_a_service_whose_searches_lead_nowhere_is_sent_to_where_it_stores(
+    web: MakeWeb, entries: list[ManifestEntry], status: int
+) -> None:
+    service = web(lambda asked: Reply(status if asked.method == "POST" else 404))
+
+    assert preflight(service.url, entries) == ["preflight_request"]
+    assert service.asked[-1].path == "/studies"
+    assert b"application/dicom\r\n" not in service.asked[-1].body
+
+
+@pytest.mark.parametrize("status", [404, 405, 500])
+def test_a_path_that_leads_nowhere_is_called_that(web: MakeWeb, entries: list[ManifestEntry], status: int) -> None:
+    with pytest.raises(ResourceNotFound, match="check the path"):
+        preflight(web(lambda asked: Reply(status if asked.method == "POST" else 404)).url, entries)
+
+
 def test_preflight_refuses_a_body_over_2_gb_and_says_why(web_orthanc: Orthanc, entries: list[ManifestEntry]) -> None:
     large = [replace(entry, data_set_size=500_000_000) for entry in entries]
 

@@ -19,6 +19,8 @@ LEFT_OUT = frozenset({"request"})
 
 QUOTES_DATA_SETS = ("pydicom", "pynetdicom")
 """Libraries whose messages may quote the values of a data set, and so name a patient."""
+NOT_LOGGED = (*QUOTES_DATA_SETS, "urllib3")
+"""Libraries whose own lines are not logged; urllib3 quotes addresses with UIDs in them, and what peers answer."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -93,7 +95,7 @@ def configuration(*, on_terminal: bool) -> Mapping[str, Any]:
         "root": {"handlers": ["stderr"], "level": "WARNING"},
         "loggers": {
             "django": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
-            # What they have to say reaches us as exceptions and status codes; their own lines may quote data sets.
-            **{name: {"handlers": ["nowhere"], "propagate": False} for name in QUOTES_DATA_SETS},
+            # What they have to say reaches us as exceptions and status codes.
+            **{name: {"handlers": ["nowhere"], "propagate": False} for name in NOT_LOGGED},
         },
     }

@@ -91,8 +91,8 @@ def test_the_path_of_a_file_is_left_out_because_it_may_name_a_patient(
     assert "[Errno 2] No such file or directory" in line
 
 
-@pytest.mark.parametrize("name", ["pydicom", "pynetdicom.acse"])
-def test_what_the_dicom_libraries_log_does_not_reach_the_log(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["pydicom", "pynetdicom.acse", "urllib3.connection"])
+def test_what_libraries_that_quote_what_they_are_given_log_does_not_reach_the_log(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     arrived = BufferingHandler(capacity=10)
     monkeypatch.setattr(logging.getLogger(), "handlers", [arrived])
 

@@ -92,7 +92,9 @@ def test_the_path_of_a_file_is_left_out_because_it_may_name_a_patient(
 
 
 @pytest.mark.parametrize("name", ["pydicom", "pynetdicom.acse", "urllib3.connection"])
-def test_what_libraries_that_quote_what_they_are_given_log_does_not_reach_the_log(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_libraries_log_that_quote_anything_does_not_reach_the_log(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     arrived = BufferingHandler(capacity=10)
     monkeypatch.setattr(logging.getLogger(), "handlers", [arrived])
 

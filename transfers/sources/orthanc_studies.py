@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from sys import intern
 from threading import Event
-from typing import Any
+from typing import Any, TypeGuard
 
 from audit.chunks import chunks
 from audit.data_sets import MODALITY, SPECIFIC_CHARACTER_SET, STUDY_DATE, STUDY_DESCRIPTION
@@ -25,6 +25,7 @@ from transfers.errors import (
     StudyNotAtSource,
     StudyNotStable,
 )
+from transfers.wire.foreign_text import clean_text
 from transfers.wire.http import HttpSession
 from transfers.wire.orthanc import Orthanc, Resource, checked_id, tag_of
 
@@ -32,6 +33,10 @@ MOST_FOUND = 200
 STABLE_WITHIN_SECONDS = 3600.0
 _LOOK_SECONDS = 1.0
 _MANIFEST_CHUNK = 500
+_LARGEST_LIST_BYTES = 8 * 1024 * 1024
+"""Of studies found: somebody waits for it, and a page shows all of it."""
+_LARGEST_FILE_BYTES = 1 << 40
+_MOST_NAMED = 10
 _NO_MD5 = "the source keeps no MD5 of it: another file of the same size would not be noticed"
 
 
@@ -93,10 +98,10 @@ def search_studies(
     """Up to `limit` studies that match. Raises RequestError."""
     with HttpSession(endpoint, stop) as session:
         question = {"Level": "Study", "Query": query.keys, "Expand": True, "Limit": limit}
-        answer = session.post_json("/tools/find", question, is_repeatable=True)
+        answer = session.post_json("/tools/find", question, is_repeatable=True, limit_bytes=_LARGEST_LIST_BYTES)
     if not isinstance(answer, list):
         raise MalformedAnswer
-    return [_found(each) for each in answer if isinstance(each, dict)]
+    return [_found(each) for each in answer[:limit] if isinstance(each, dict)]
 
 
 def find_study(endpoint: OrthancEndpoint, study: str, stop: Event | None = None) -> str:
@@ -118,7 +123,8 @@ def find_study(endpoint: OrthancEndpoint, study: str, stop: Event | None = None)
     if not found:
         raise StudyNotAtSource
     if len(found) > 1:
-        raise StudyAmbiguous(f"The source holds this study under several patients: choose one of {', '.join(found)}.")
+        named = ", ".join(found[:_MOST_NAMED])
+        raise StudyAmbiguous(f"The source holds this study under several patients: choose one of {named}.")
     return found[0]
 
 
@@ -186,18 +192,18 @@ class _Gathered:
         self._describer = Describer()
         self._describer.add(
             {
-                STUDY_DATE: tag_of(study, "StudyDate").encode(),
-                STUDY_DESCRIPTION: tag_of(study, "StudyDescription").encode(),
+                STUDY_DATE: clean_text(tag_of(study, "StudyDate")).encode(),
+                STUDY_DESCRIPTION: clean_text(tag_of(study, "StudyDescription")).encode(),
                 SPECIFIC_CHARACTER_SET: b"ISO_IR 192",  # what Orthanc answers is UTF-8, whatever the files are in
             }
         )
 
     def describe(self, series: Resource) -> None:
-        self._describer.add({MODALITY: tag_of(series, "Modality").encode()})
+        self._describer.add({MODALITY: clean_text(tag_of(series, "Modality")).encode()})
 
     def add(self, orthanc: Orthanc, instance: Resource, series: Resource, md5: str) -> None:
         source_id = str(instance["ID"])
-        metadata = instance.get("Metadata") or {}
+        metadata = _mapping(instance, "Metadata")
         told = {
             "sop_instance_uid": tag_of(instance, "SOPInstanceUID"),
             "sop_class_uid": metadata.get("SopClassUid") or _sop_class_uid(orthanc, source_id),
@@ -206,14 +212,14 @@ class _Gathered:
             "transfer_syntax_uid": metadata.get("TransferSyntax") or _transfer_syntax_uid(orthanc, source_id),
         }
         try:
-            uids = {name: intern(uid_of(str(uid).encode())) for name, uid in told.items()}
+            uids = {name: intern(uid_of(_encoded(str(uid)))) for name, uid in told.items()}
         except UnsafeUid as error:
             self._skip(source_id, SkippedKind.UNSAFE, f"a UID of it {error}")
             return
         size = instance.get("FileSize")
         if lacking := [name for name, uid in uids.items() if not uid]:
             self._skip(source_id, SkippedKind.NO_UID, f"the source does not say its {_in_words(lacking)}")
-        elif not isinstance(size, int):
+        elif not _is_size(size):
             self._skip(source_id, SkippedKind.BROKEN, "the source does not say how large its file is")
         else:
             self._take(_entry(uids, size, source_id, md5))
@@ -334,16 +340,31 @@ def _is_stable(orthanc: Orthanc, source_id: str) -> bool:
         raise StudyNotAtSource from error
 
 
+def _mapping(resource: Resource, name: str) -> Mapping[str, Any]:
+    found = resource.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _encoded(text: str) -> bytes:
+    """JSON can hold halves of characters, which no text has: they stay something that no UID may be."""
+    return text.encode(errors="surrogatepass")
+
+
+def _is_size(value: Any) -> TypeGuard[int]:
+    """Whether a file can have it: what is larger fits no column, either."""
+    return type(value) is int and 0 < value <= _LARGEST_FILE_BYTES
+
+
 def _found(study: Resource) -> FoundStudy:
-    patient: Any = study.get("PatientMainDicomTags") or {}
+    patient, series = _mapping(study, "PatientMainDicomTags"), study.get("Series")
     return FoundStudy(
-        source_id=str(study.get("ID", "")),
-        study_instance_uid=tag_of(study, "StudyInstanceUID").rstrip("\0 "),
-        patient_id=str(patient.get("PatientID", "")),
-        patient_name=str(patient.get("PatientName", "")),
-        accession_number=tag_of(study, "AccessionNumber"),
-        study_date=tag_of(study, "StudyDate"),
-        description=tag_of(study, "StudyDescription"),
-        series=len(study.get("Series", [])),
+        source_id=clean_text(str(study.get("ID", ""))),
+        study_instance_uid=clean_text(tag_of(study, "StudyInstanceUID")),
+        patient_id=clean_text(str(patient.get("PatientID", ""))),
+        patient_name=clean_text(str(patient.get("PatientName", ""))),
+        accession_number=clean_text(tag_of(study, "AccessionNumber")),
+        study_date=clean_text(tag_of(study, "StudyDate")),
+        description=clean_text(tag_of(study, "StudyDescription")),
+        series=len(series) if isinstance(series, list) else 0,
         is_stable=study.get("IsStable") is True,
     )

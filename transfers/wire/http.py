@@ -219,12 +219,14 @@ class HttpSession:
         with self.open("GET", path, parameters=parameters, headers={"Accept": accept}) as answer:
             return answer.json()
 
-    def post_json(self, path: str, value: Any, *, is_repeatable: bool = False) -> Any:
+    def post_json(
+        self, path: str, value: Any, *, is_repeatable: bool = False, limit_bytes: int = LARGEST_JSON_BYTES
+    ) -> Any:
         """POST a JSON value, and the answer as HttpAnswer.json gives it. Raises RequestError."""
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         body = json.dumps(value).encode()
         with self.open("POST", path, headers=headers, body=body, is_repeatable=is_repeatable) as answer:
-            return answer.json()
+            return answer.json(limit_bytes)
 
     def _token_is_refused(self, request: HttpRequest, response: BaseHTTPResponse) -> bool:
         """Whether another token may be what is wanted; this one is not used again."""

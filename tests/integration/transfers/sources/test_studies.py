@@ -19,6 +19,7 @@ from tests.peers.orthanc import Orthanc
 from tests.source_entries import stored_at
 from transfers.endpoints import OrthancEndpoint
 from transfers.errors import (
+    AnswerTooLarge,
     CredentialsRefused,
     MalformedAnswer,
     RequestInterrupted,
@@ -36,6 +37,7 @@ from transfers.sources.orthanc_studies import (
     take_manifest,
     wait_until_stable,
 )
+from transfers.wire.foreign_text import LONGEST_TEXT
 
 STUDY = "11111111-11111111-11111111-11111111-11111111"
 SERIES = "22222222-22222222-22222222-22222222-22222222"
@@ -201,7 +203,7 @@ def telling(instances: dict[str, dict[str, Any]], listed: list[str] | None = Non
         if last in paths:
             return paths[last]
         if asked.path == f"/studies/{STUDY}":
-            tags = {"StudyInstanceUID": "1.2", "StudyDescription": "Knie\u0007  li"}
+            tags = {"StudyInstanceUID": "1.2", "StudyDescription": "Knie\u0007 \ud800 li"}
             return said({"ID": STUDY, "Series": [SERIES], "MainDicomTags": tags})
         if asked.path == f"/series/{SERIES}":
             tags = {"SeriesInstanceUID": "1.3", "Modality": "MR"}
@@ -235,11 +237,28 @@ def test_a_description_is_in_one_line_and_names_no_patient(web: MakeWeb) -> None
         (instance("1.*"), SkippedKind.UNSAFE),
         (instance("1" * 65), SkippedKind.UNSAFE),
         (instance(""), SkippedKind.NO_UID),
+        (instance("1.\ud800"), SkippedKind.UNSAFE),
         (instance(FileSize=None), SkippedKind.BROKEN),
+        (instance(FileSize=True), SkippedKind.BROKEN),
+        (instance(FileSize=-1), SkippedKind.BROKEN),
+        (instance(FileSize=1 << 63), SkippedKind.BROKEN),
+        (instance(Metadata=["1.5"]), SkippedKind.NO_UID),
         (instance(Metadata={"SopClassUid": "1.5"}), SkippedKind.NO_UID),
         (instance(Metadata={"TransferSyntax": "1.6"}), SkippedKind.NO_UID),
     ],
-    ids=["wildcard", "too long", "no UID", "no size", "no transfer syntax", "no SOP class"],
+    ids=[
+        "wildcard",
+        "too long",
+        "no UID",
+        "no text",
+        "no size",
+        "no number",
+        "negative",
+        "too large",
+        "no metadata",
+        "no transfer syntax",
+        "no SOP class",
+    ],
 )
 def test_what_cannot_be_used_is_skipped_and_the_rest_is_taken(
     web: MakeWeb, told: dict[str, Any], kind: SkippedKind
@@ -288,3 +307,29 @@ def test_what_is_deleted_while_the_manifest_is_taken_is_not_in_it(web: MakeWeb) 
 def test_a_list_that_is_not_whole_is_no_manifest(web: MakeWeb, wrong: dict[str, Reply]) -> None:
     with pytest.raises(MalformedAnswer):
         taken_of(web, telling({ONE: instance()}, listed=[ONE, TWO], **wrong))
+
+
+def test_a_study_under_very_many_patients_is_told_in_few_words(web: MakeWeb) -> None:
+    with pytest.raises(StudyAmbiguous) as raised:
+        find_study(OrthancEndpoint(web(lambda _: said([STUDY] * 1000)).url), "1.2")
+
+    assert str(raised.value).count(STUDY) == 10
+
+
+def test_what_a_search_finds_is_bounded_and_fit_to_be_shown_whatever_the_source_says(web: MakeWeb) -> None:
+    odd = {"ID": STUDY, "Series": 5, "PatientMainDicomTags": ["x"], "MainDicomTags": {"StudyDescription": "a\ud800b\0"}}
+    long = {"ID": "x" * 10_000, "PatientMainDicomTags": {"PatientName": "y" * 10_000}}
+
+    found = search_studies(OrthancEndpoint(web(lambda _: said([odd, long, odd, "none", odd])).url), StudyQuery(), 3)
+
+    assert [(each.description, each.series, each.patient_name) for each in found] == [
+        ("a b", 0, ""),
+        ("", 0, "y" * LONGEST_TEXT),
+        ("a b", 0, ""),
+    ]
+    assert len(found[1].source_id) == LONGEST_TEXT
+
+
+def test_a_list_of_studies_without_an_end_is_not_read(web: MakeWeb) -> None:
+    with pytest.raises(AnswerTooLarge):
+        search_studies(OrthancEndpoint(web(lambda _: said(["x" * (9 << 20)])).url), StudyQuery())

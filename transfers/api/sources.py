@@ -168,7 +168,7 @@ class SourceViews(ApiViewSet):
     @extend_schema(
         summary="Search the studies of a source",
         description="What is searched by names patients, so it is in the body, which no log of a web server keeps; and "
-        "so do the answers, which are kept nowhere. Of each value 200 characters are shown, without control characters.",
+        "so do the answers, which are kept nowhere. Of each value 200 characters are told, and no control character.",
         request=StudySearchRequest,
         responses=StudySearchDocument,
     )

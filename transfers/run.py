@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from threading import Event
@@ -19,8 +19,9 @@ from transfers import queue
 from transfers.endpoints import Endpoint
 from transfers.import_roots import root_by_name
 from transfers.methods import METHODS
-from transfers.methods.base import Checkpoint, Method, ReconnectPolicy, SendContext
+from transfers.methods.base import Checkpoint, Method, Outliving, ReconnectPolicy, SendContext, uids_of
 from transfers.models import Batch, Destination, Transfer
+from transfers.passwords import PasswordUnreadable
 from transfers.probes import DEFAULT_PROBES, PROBES
 from transfers.probes.base import Probe, ProbeContext
 from transfers.progress import Watcher
@@ -117,6 +118,16 @@ class Run:
             stop=stop,
         )
 
+    def under_way(self) -> frozenset[str]:
+        """What may arrive still though none of our sends is under way: a job that was to send it may not have ended."""
+        checkpoints = checkpoints_of(self.transfer)
+        if not checkpoints or not isinstance(self.method, Outliving):
+            return frozenset()
+        try:
+            return self.method.under_way(replace(self.send_context, stop=self.halt))
+        except PasswordUnreadable:
+            return uids_of(checkpoints)
+
     @property
     def may_have_sent(self) -> bool:
         """Whether there is anything to ask about: something was sent, or nothing was ever to be sent by this run."""
@@ -133,7 +144,7 @@ class Run:
 
 
 def checkpoints_of(transfer: Transfer) -> tuple[Checkpoint, ...]:
-    """What its attempts yielded that no process lived to end."""
+    """What its attempts yielded that no process lived to end, or that outlived them."""
     saved = transfer.attempts.order_by("round").values_list("checkpoints", flat=True)
     return tuple(Checkpoint(each["kind"], each["handle"]) for of_attempt in saved for each in of_attempt)
 

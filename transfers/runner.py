@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from threading import Event
@@ -191,7 +191,7 @@ def send(run: Run, entries: Sequence[ManifestEntry]) -> None:
         started_at=timezone.now(),
     )
     done = done_bytes = 0
-    checkpoints: list[dict[str, Any]] = []
+    checkpoints: list[Checkpoint] = []
     for seen in run.method.send(entries, run.send_context):
         if isinstance(seen, Observation):
             run.ledger.record(_explained(run, seen))
@@ -200,16 +200,23 @@ def send(run: Run, entries: Sequence[ManifestEntry]) -> None:
                 done_bytes += sizes[seen.sop_instance_uid]
         elif isinstance(seen, Checkpoint):
             run.ledger.flush()
-            checkpoints.append({"kind": seen.kind, "handle": dict(seen.handle)})
-            Attempt.objects.filter(pk=attempt.pk).update(checkpoints=checkpoints)
+            checkpoints.append(seen)
+            Attempt.objects.filter(pk=attempt.pk).update(checkpoints=_saved(checkpoints))
         elif seen is not None:
             run.record(seen)
         if seen is None or done % PROGRESS_INSTANCES == 0:
             run.ledger.flush_if_due()
             run.watch(Progress(State.SENDING, len(entries), done, total, done_bytes))
     run.ledger.flush()
-    Attempt.objects.filter(pk=attempt.pk).update(ended_at=timezone.now())
-    run.transfer.attempts.update(checkpoints=[])  # the method has dealt with those of earlier attempts, too
+    outliving = _saved(each for each in checkpoints if each.outlives_send)
+    Attempt.objects.filter(pk=attempt.pk).update(ended_at=timezone.now(), checkpoints=outliving)
+    # The method has dealt with those of earlier attempts, too.
+    run.transfer.attempts.exclude(pk=attempt.pk).update(checkpoints=[])
+
+
+def _saved(checkpoints: Iterable[Checkpoint]) -> list[dict[str, Any]]:
+    """As `checkpoints_of` reads them."""
+    return [{"kind": each.kind, "handle": dict(each.handle)} for each in checkpoints]
 
 
 def _explained(run: Run, seen: Observation) -> Observation:
@@ -248,20 +255,22 @@ def verify(run: Run) -> None:
     """
     queue.move(run.transfer, State.VERIFYING)
     entries = run.entries
+    under_way = run.under_way()  # looked at before anything is listed: what has ended by now is to be listed by then
     for side in run.sides:
         run.ledger.begin_round()
-        unanswered = _ask_one_side(run, side, entries)
+        unanswered = _ask_one_side(run, side, entries, under_way)
         entries = tuple(entry for entry in entries if entry.sop_instance_uid in unanswered)
         if not entries or run.halt.is_set():
             break
     run.ledger.flush()
 
 
-def _ask_one_side(run: Run, side: Side, entries: Sequence[ManifestEntry]) -> set[str]:
+def _ask_one_side(run: Run, side: Side, entries: Sequence[ManifestEntry], under_way: frozenset[str]) -> set[str]:
     """Returns the SOP Instance UIDs about which it could not be asked."""
     unanswered = set()
     done = len(run.entries) - len(entries)
-    for seen in side.probe.verify(entries, run.probe_context(side, run.halt)):
+    context = replace(run.probe_context(side, run.halt), under_way=under_way)
+    for seen in side.probe.verify(entries, context):
         if isinstance(seen, Observation):
             run.ledger.record(seen)
             if seen.kind is EvidenceKind.PROBE_FAILED and seen.detail.get("code") in UNANSWERED:

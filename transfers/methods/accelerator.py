@@ -9,10 +9,10 @@ from typing import cast
 
 from audit.entries import ManifestEntry
 from audit.observations import Occurrence
-from transfers.errors import AcceleratorMissing
-from transfers.methods.base import Preflight, Seen, SendContext
+from transfers.errors import AcceleratorMissing, RequestTlsFailed
+from transfers.methods.base import Preflight, Seen, SendContext, uids_of
 from transfers.methods.breadth import breadth_option
-from transfers.methods.push_delivery import Delivery, Wishes
+from transfers.methods.push_delivery import Delivery, Wishes, uids_under_way
 from transfers.methods.push_halting import Halting
 from transfers.wire.accelerator import PLUGIN, Compression
 from transfers.wire.http import HttpSession
@@ -94,6 +94,13 @@ class Accelerator:
             halting.close()
             delivery.journal.close()
             delivery.join()
+
+    def under_way(self, context: SendContext) -> frozenset[str]:
+        """As Outliving promises."""
+        try:
+            return uids_under_way(context)
+        except RequestTlsFailed:
+            return uids_of(context.checkpoints)
 
     def _wishes(self, context: SendContext) -> Wishes:
         options = self.Options(**context.options)

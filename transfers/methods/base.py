@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from audit.entries import ManifestEntry
 from audit.observations import Observation, Occurrence
@@ -41,6 +41,13 @@ class Checkpoint:
     """Stable, snake_case: `job`."""
     handle: Mapping[str, Any]
     """JSON values only, no secrets."""
+    outlives_send: bool = False
+    """Whether what it is about may go on once the send has ended; then it is kept until a later send deals with it."""
+
+
+def uids_of(checkpoints: Iterable[Checkpoint]) -> frozenset[str]:
+    """SOP Instance UIDs of the instances that they are about, as far as they name any."""
+    return frozenset(uid for each in checkpoints for uid in each.handle.get("sop_instance_uids", ()))
 
 
 def _all_of_them(entries: Sequence[ManifestEntry]) -> Sequence[ManifestEntry]:
@@ -60,7 +67,7 @@ class SendContext:
     source: InstanceSource = field(default_factory=LocalFiles)
     """Where the instances are read, or who sends them by itself."""
     checkpoints: tuple[Checkpoint, ...] = ()
-    """What sends of this transfer yielded that no process lived to end."""
+    """What sends of this transfer yielded that no process lived to end, or that outlived them."""
     spool_folder: Path | None = None
     """Where temporary files go; None: where the system keeps them."""
     missing: Callable[[Sequence[ManifestEntry]], Sequence[ManifestEntry]] = _all_of_them
@@ -142,5 +149,17 @@ class Method(Protocol):
         `answer-unclear`, `job-succeeded`, `job-failed`, `no-answer` (sending began, no answer came), or `not-sent` (it
         never began, or broke off before its last byte on our side). An entry that was answered is never sent again.
         A Checkpoint is saved, with all that came before it, before the next value is asked for.
+        """
+        ...
+
+
+@runtime_checkable
+class Outliving(Protocol):
+    """A method whose sending may go on without us: in a job, or a commit, of somebody else."""
+
+    def under_way(self, context: SendContext) -> frozenset[str]:
+        """SOP Instance UIDs of what may still be brought by what `context.checkpoints` are about.
+
+        Never raises for a fault of the peer: what cannot be told is under way.
         """
         ...

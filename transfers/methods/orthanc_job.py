@@ -10,11 +10,14 @@ from typing import Any, ClassVar
 from audit.entries import ManifestEntry
 from audit.observations import Occurrence
 from transfers.aliases import Alias, AliasKind, choose
+from transfers.errors import RequestTlsFailed
 from transfers.methods.base import Preflight, Seen, SendContext
+from transfers.methods.orthanc_job_following import JobHandle, jobs_of, may_go_on
 from transfers.methods.orthanc_job_sending import JobSending
 from transfers.sources.orthanc import OrthancSource
 from transfers.wire.http import HttpSession, path_of
 from transfers.wire.orthanc_aliases import read_aliases
+from transfers.wire.orthanc_jobs import OrthancJobs
 
 
 class OrthancJobMethod:
@@ -72,6 +75,20 @@ class OrthancJobMethod:
             yield from sending.run()
         finally:
             sending.close()
+
+    def under_way(self, context: SendContext) -> frozenset[str]:
+        """As Outliving promises."""
+        handles = jobs_of(context.checkpoints)
+        left = [handle for handle in handles if self._may_go_on(handle, context)]
+        return frozenset(uid for handle in left for uid in handle.sop_instance_uids)
+
+    def _may_go_on(self, handle: JobHandle, context: SendContext) -> bool:
+        endpoint = context.orthanc_endpoint if handle.is_remote else source_of(context).endpoint
+        try:
+            with HttpSession(endpoint, context.stop) as session:
+                return may_go_on(OrthancJobs(session), handle, self.job_types)
+        except RequestTlsFailed:
+            return True
 
     def chosen_alias(self, session: HttpSession, context: SendContext) -> Alias:
         """As the options say, among those that the source has now. Raises as `preflight` does."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -25,6 +25,7 @@ class JobHandle:
     """What must be known of a job to follow it."""
 
     job_id: str
+    """Empty where the job may have been begun, but nobody was told its ID."""
     is_remote: bool
     """Whether it lives on the destination, which fetches by itself."""
     sop_instance_uids: tuple[str, ...]
@@ -41,6 +42,27 @@ class JobHandle:
             return None
         handle = checkpoint.handle
         return cls(handle["id"], handle["where"] == "destination", tuple(handle["sop_instance_uids"]))
+
+
+def jobs_of(checkpoints: Iterable[Checkpoint]) -> tuple[JobHandle, ...]:
+    """Each once, in their order."""
+    handles = (JobHandle.of(checkpoint) for checkpoint in checkpoints)
+    return tuple(dict.fromkeys(handle for handle in handles if handle is not None))
+
+
+def may_go_on(where: OrthancJobs, handle: JobHandle, types: frozenset[str]) -> bool:
+    """Whether the job may still send something: it has not ended, or nobody can tell.
+
+    Of a job without an ID nobody can tell as long as any of its kind is under way. One that is not known any more has
+    ended: only those are forgotten, and those that a restart ended.
+    """
+    try:
+        if not handle.job_id:
+            return where.has_under_way(types)
+        job = where.read(handle.job_id)
+    except RequestError:
+        return True
+    return job is not None and not job.has_ended
 
 
 class Following:

@@ -36,6 +36,11 @@ class Outcome:
         return self.kind is EvidenceKind.JOB_SUCCEEDED
 
     @property
+    def may_go_on(self) -> bool:
+        """Whether the job may be sending still: nobody knows of its end. One that is forgotten has ended."""
+        return self.kind is EvidenceKind.NO_ANSWER and not isinstance(self.error, JobForgotten)
+
+    @property
     def is_about_each(self) -> bool:
         """Whether it was said of the instance itself: it is not sent again."""
         return self.kind is EvidenceKind.REFUSED

@@ -25,7 +25,7 @@ from transfers.errors import (
 )
 from transfers.methods.base import Checkpoint, Seen, SendContext
 from transfers.methods.orthanc_job_calls import Calls
-from transfers.methods.orthanc_job_following import Following, JobHandle
+from transfers.methods.orthanc_job_following import Following, JobHandle, jobs_of
 from transfers.methods.orthanc_job_outcome import Outcome, lost
 from transfers.methods.orthanc_job_plan import JobPlan
 from transfers.methods.orthanc_job_stock import unsendable
@@ -76,6 +76,8 @@ class JobSending:
         self._plan = JobPlan(entries, context.reconnect)
         self._begun: dict[str, Outcome] = {}
         """What the last job said of each instance that may have been sent, by SOP Instance UID."""
+        self._left: dict[JobHandle, None] = {}
+        """Jobs of whose end nobody knows, in the order of their beginnings."""
         self._why_not: TransferError | None = None
         """Why nothing more is sent."""
 
@@ -88,7 +90,11 @@ class JobSending:
             yield from self._follow_earlier_jobs()
             yield from self._send()
         yield from self._tell_of_the_rest()
-        begun = [self._entries[uid] for uid in self._begun]
+        for handle in self._left:
+            yield Checkpoint("job", handle.as_json(), outlives_send=True)
+        left = {uid for handle in self._left for uid in handle.sop_instance_uids}
+        # What may be on its way is not asked about: that it is not there yet would prove nothing.
+        begun = [self._entries[uid] for uid in self._begun if uid not in left]
         if begun:
             yield from self._method.afterwards(self, begun)
 
@@ -125,6 +131,7 @@ class JobSending:
             yield from self._not_begun(posted.error)
         elif posted.error is not None:
             yield _occurred("job_unclear", posted.error)
+            self._left[self._handle_of(PostedJob("", is_remote=self._is_pulled), batch)] = None
             yield from self._conclude(batch, lost(posted.error))
 
     def _prepared(self, batch: Sequence[ManifestEntry]) -> Generator[Seen, None, list[ManifestEntry]]:
@@ -149,7 +156,17 @@ class JobSending:
     def _handle_of(self, job: PostedJob, batch: Sequence[ManifestEntry]) -> JobHandle:
         return JobHandle(job.job_id, job.is_remote, tuple(entry.sop_instance_uid for entry in batch))
 
+    @property
+    def _is_pulled(self) -> bool:
+        return self.alias is not None and self.alias.is_pulled
+
     def _follow(self, handle: JobHandle) -> Generator[Seen, None, Outcome]:
+        outcome = yield from self._followed(handle)
+        if outcome.may_go_on:
+            self._left[handle] = None
+        return outcome
+
+    def _followed(self, handle: JobHandle) -> Generator[Seen, None, Outcome]:
         try:
             where = self.source if not handle.is_remote else self._at_destination()
         except RequestTlsFailed as error:
@@ -162,9 +179,9 @@ class JobSending:
 
     def _follow_earlier_jobs(self) -> Generator[Seen, None, None]:
         """Of a process that ended meanwhile: to their end, so that nothing is sent twice at once."""
-        for checkpoint in self.context.checkpoints:
-            handle = JobHandle.of(checkpoint)
-            if handle is None:
+        for handle in jobs_of(self.context.checkpoints):
+            if not handle.job_id:  # whoever asks afterwards looks whether it may be under way still
+                self._left[handle] = None
                 continue
             outcome = yield from self._follow(handle)
             waiting = self._plan.waiting_uids()

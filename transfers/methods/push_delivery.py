@@ -12,12 +12,12 @@ from threading import Event, Thread
 from audit.entries import ManifestEntry
 from transfers.endpoints import OrthancEndpoint
 from transfers.errors import RequestError, ResourceNotFound, SourceError, TransferError, TransferStopped
-from transfers.methods.base import Checkpoint, SendContext
+from transfers.methods.base import Checkpoint, SendContext, uids_of
 from transfers.methods.push_crew import side_by_side
 from transfers.methods.push_halting import Halting
 from transfers.methods.push_journal import PushJournal
 from transfers.methods.push_task import PushTask, parcels_of
-from transfers.methods.push_transaction import CHECKPOINT, Course, Outcome, Push, Terms, discard
+from transfers.methods.push_transaction import CHECKPOINT, DISCARD_SECONDS, Course, Outcome, Push, Terms, discard
 from transfers.sources.base import InstanceReaders
 from transfers.wire.accelerator import Compression, Transaction
 from transfers.wire.http import HttpSession
@@ -102,9 +102,14 @@ class Delivery(Thread):
 
     def _discard_what_was_left(self, terms: Terms) -> None:
         """By a process that did not live to do so; unless the receiver has long forgotten it."""
-        for checkpoint in self._context.checkpoints:
-            with suppress(RequestError):
-                discard(terms, _transaction_of(checkpoint, terms.sender_transfer_id))
+        for checkpoint in _left(self._context):
+            transaction = _transaction_of(checkpoint, terms.sender_transfer_id)
+            try:
+                discard(terms, transaction)
+            except ResourceNotFound:
+                continue
+            except RequestError:
+                self.journal.save(replace(checkpoint, outlives_send=True))
 
 
 class _Parcel:
@@ -218,10 +223,28 @@ class _Examination:
             self.unreadable.add(task.key)
 
 
+def uids_under_way(context: SendContext) -> frozenset[str]:
+    """Of transactions whose commit may go on: a receiver answers a discard once that has ended."""
+    with HttpSession(context.orthanc_endpoint, context.stop) as session:
+        return uids_of(each for each in _left(context) if not _is_over(session, each))
+
+
+def _left(context: SendContext) -> list[Checkpoint]:
+    return [each for each in context.checkpoints if each.kind == CHECKPOINT]
+
+
+def _is_over(session: HttpSession, checkpoint: Checkpoint) -> bool:
+    try:
+        _transaction_of(checkpoint, str(uuid.uuid4())).discard(session, DISCARD_SECONDS)
+    except ResourceNotFound:
+        return True
+    except RequestError:
+        return False
+    return True
+
+
 def _transaction_of(checkpoint: Checkpoint, sender_transfer_id: str) -> Transaction:
-    """Raises MalformedAnswer where it is of another kind."""
-    path = checkpoint.handle.get("path") if checkpoint.kind == CHECKPOINT else None
-    return Transaction(str(path), sender_transfer_id)
+    return Transaction(checkpoint.handle["path"], sender_transfer_id)
 
 
 def _answering_within(endpoint: OrthancEndpoint, seconds: float) -> OrthancEndpoint:

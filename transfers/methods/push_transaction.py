@@ -140,7 +140,7 @@ class Push:
         raise AssertionError("counted to the end")
 
     def _opened(self, transaction: Transaction) -> None:
-        self._terms.journal.save(Checkpoint(CHECKPOINT, {"path": transaction.path}))
+        self._terms.journal.save(self._checkpoint(transaction))
         self._terms.journal.told(
             "transaction_opened",
             self._number,
@@ -148,6 +148,11 @@ class Push:
             buckets=len(self._buckets),
             bytes=sum(each.size_bytes for each in self._instances),
         )
+
+    def _checkpoint(self, transaction: Transaction, *, outlives_send: bool = False) -> Checkpoint:
+        uids = [task.entry.sop_instance_uid for task in self._tasks.values()]
+        handle = {"path": transaction.path, "sop_instance_uids": uids}
+        return Checkpoint(CHECKPOINT, handle, outlives_send=outlives_send)
 
     def _put_everything(self, transaction: Transaction) -> None:
         threads = min(self._terms.threads, len(self._loads))
@@ -243,7 +248,9 @@ class Push:
             reason = _as_stop(error)
             seconds = round(time.monotonic() - started, 3)
             terms.journal.failed("commit_failed", self._number, reason, seconds=seconds)
-            self._discard(transaction, reason)
+            if not self._discard(transaction, reason):
+                # A receiver answers a discard once the commit has ended: this one may go on.
+                terms.journal.save(self._checkpoint(transaction, outlives_send=True))
             return Outcome(Course.UNKNOWN, reason)
         seconds = time.monotonic() - started
         terms.journal.acknowledged(self._tasks.values(), self._number, seconds)

@@ -16,6 +16,7 @@ from transfers.probes.findings import Findings, SeriesFindings, SeriesKey, serie
 from transfers.wire.identifiers import Level, Query
 
 MOST_DIRECT_QUESTIONS = 200
+_UNDER_WAY = "Not listed, but what was to send it may not have ended, and may bring it still"
 
 
 class Conclusion(NamedTuple):
@@ -30,7 +31,8 @@ class Conclusion(NamedTuple):
 class Rules:
     """How patient and how strict to be.
 
-    `may_settle` are the entries that were sent, and so may still show up. Where `empty_lists_suffice`, nobody asks for
+    `may_settle` are the entries that were sent, and so may still show up; `under_way` those that may be sent still, by
+    what nobody waits for any more: they are never absent. Where `empty_lists_suffice`, nobody asks for
     what is missing from a series of which nothing at all is listed: a list without a row was not cut short.
     """
 
@@ -40,11 +42,13 @@ class Rules:
         *,
         may_settle: frozenset[str] = frozenset(),
         settle_seconds: float = 0.0,
+        under_way: frozenset[str] = frozenset(),
         empty_lists_suffice: bool = False,
     ) -> None:
         self._findings = findings
         self._may_settle = may_settle
         self._settle_seconds = settle_seconds
+        self._under_way = under_way
         self._empty_lists_suffice = empty_lists_suffice
         self._sample: list[str] = []
         """What was asked for on behalf of others."""
@@ -89,7 +93,10 @@ class Rules:
             return Conclusion(EvidenceKind.PRESENT, _how_found(sop_instance_uid, findings))
         if place := findings.elsewhere.get(sop_instance_uid):
             return _misplaced(place)
-        return self._fault_of_lists(sop_instance_uid) or self._conclude_missing(sop_instance_uid)
+        conclusion = self._fault_of_lists(sop_instance_uid) or self._conclude_missing(sop_instance_uid)
+        if conclusion.kind is EvidenceKind.ABSENT and sop_instance_uid in self._under_way:
+            return _failed(_UNDER_WAY, "under_way")
+        return conclusion
 
     def _conclude_missing(self, sop_instance_uid: str) -> Conclusion:
         findings = self._findings

@@ -25,6 +25,8 @@ class ProbeContext:
     """The same in preflight: one hiccup of the destination must not leave open what it held before."""
     may_settle: frozenset[str] = frozenset()
     """SOP Instance UIDs that were sent, wholly or partly: their absence needs two lists and the settle time."""
+    under_way: frozenset[str] = frozenset()
+    """SOP Instance UIDs of what may arrive at any time, however long that takes: their absence cannot be earned."""
     wants_sop_class: bool = True
     """Whether lists are to name the SOP class too. Where nothing was there before what is listed now has ours, and a
     stock Orthanc opens each file to tell: that is two thirds of the time of its lists."""

@@ -66,7 +66,12 @@ class PresenceProbe(ABC):
     def verify(self, entries: Sequence[ManifestEntry], context: ProbeContext) -> Iterator[Observation | Occurrence]:
         """As Probe promises."""
         findings = Findings(entries)
-        rules = Rules(findings, may_settle=context.may_settle, settle_seconds=context.settle_seconds)
+        rules = Rules(
+            findings,
+            may_settle=context.may_settle,
+            settle_seconds=context.settle_seconds,
+            under_way=context.under_way,
+        )
         search = _Search(findings, rules, context, retry_seconds=context.retry_seconds, wants_copies=True)
         with self.line(context, search.bounds) as line:
             yield from search.run(line)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -98,6 +98,13 @@ class OrthancJobs:
         """None where Orthanc does not know it (any more): it keeps few that have ended, and some not over a restart."""
         with self.session.open("GET", f"/jobs/{_job_id(job_id)}", accepted=(HTTPStatus.NOT_FOUND,)) as answer:
             return None if answer.status_code == HTTPStatus.NOT_FOUND else _job(answer.json())
+
+    def has_under_way(self, types: Collection[str]) -> bool:
+        """Whether any job of these types has not ended yet, whoever began it."""
+        answer = self.session.get_json("/jobs", parameters={"expand": ""})
+        if not isinstance(answer, list):
+            raise MalformedAnswer("The list of jobs cannot be read.")
+        return any(job.job_type in types and not job.has_ended for job in map(_job, answer))
 
     def cancel(self, job_id: str) -> None:
         """Ask for its end; it ends a moment later, unless it has already, or is not known any more (400)."""

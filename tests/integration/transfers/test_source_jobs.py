@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -13,16 +14,19 @@ from django.db import connection
 from audit.entries import ManifestEntry, StudyManifest
 from audit.judgements import StudyVerdict
 from tests.datasets import write_study
+from tests.entries import entry_of
 from tests.fakes.accelerator import Accelerator
 from tests.fakes.accelerator_sending import AcceleratorPeer
-from tests.fakes.fixtures import MakeAccelerator
+from tests.fakes.fixtures import MakeAccelerator, MakeWeb
+from tests.fakes.source_jobs import LOST, job
+from tests.fakes.source_jobs import Source as ScriptedSource
 from tests.integration.transfers.conftest import dead
 from tests.peers.orthanc import Orthanc
 from tests.source_entries import stored_at
-from transfers import services
+from transfers import run, services
 from transfers.leases import this_process
 from transfers.methods import METHODS
-from transfers.methods.base import Seen
+from transfers.methods.base import ReconnectPolicy, Seen
 from transfers.methods.orthanc_job_following import Following
 from transfers.methods.orthanc_job_outcome import Outcome
 from transfers.models import Attempt, Destination, Source, Transfer
@@ -203,3 +207,40 @@ def test_an_alias_that_leads_elsewhere_sends_nothing(
     assert transfer.audit.verdict == StudyVerdict.NOTHING_STORED
     assert not web_orthanc.instances() & {entry.sop_instance_uid for entry in entries}
     assert kinds(transfer, entries[0])[0] == "not-sent"
+
+
+def test_what_a_job_may_bring_still_is_not_said_to_be_missing(
+    web: MakeWeb, web_orthanc: Orthanc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """We lose touch with a job; it may go on all the same, and deliver long after the destination was asked."""
+    monkeypatch.setattr(run, "RECONNECT", ReconnectPolicy(attempts=1, first_wait_seconds=0.01))
+    paths = write_study(tmp_path, 3, size_bytes=100)
+    entries = [
+        replace(entry_of(path), source_id=f"{'00000000-' * 4}0000000{place}", path="", data_set_size=100)
+        for place, path in enumerate(paths)
+    ]
+    source = ScriptedSource([job("Running"), LOST], peer_url=web_orthanc.url)
+    transfer = transfer_of(entries, "orthanc-peer-store", destination_of(web_orthanc, "orthanc"), web(source).url)
+
+    run_transfer(transfer)
+
+    assert transfer.audit.verdict == StudyVerdict.UNVERIFIABLE
+    assert kinds(transfer, entries[0]) == ["no-answer", "probe-failed"]
+    assert set(verdicts(transfer).values()) == {"unproven"}
+
+    source.looks = [job("Running")]
+    asked_again(transfer)
+    assert transfer.audit.verdict == StudyVerdict.UNVERIFIABLE
+
+    source.looks = [job("Failure")]
+    stored_at(web_orthanc, paths[:1])
+    asked_again(transfer)
+    assert transfer.audit.verdict == StudyVerdict.PARTIAL
+    assert verdicts(transfer)[entries[0].sop_instance_uid] == "confirmed"
+
+
+def asked_again(transfer: Transfer) -> None:
+    services.reverify(transfer, "presence", this_process())
+    transfer.refresh_from_db()
+    run_transfer(transfer)
+    transfer.refresh_from_db()

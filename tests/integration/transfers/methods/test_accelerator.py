@@ -54,9 +54,9 @@ def test_a_study_is_committed_at_once_byte_for_byte(peer: Peer, tmp_path: Path, 
     assert (asked[0], sorted(asked[1:-1]), asked[-1]) == ("POST", [f"PUT {n}" for n in range(4)], "POST commit")
     assert peer.open_transactions == []
     assert sent.names() == ["transaction_opened", "commit_asked", "transaction_committed"]
-    assert sent.checkpoints == [
-        Checkpoint("transaction", {"path": peer.received[-1].split()[1].removesuffix("/commit")})
-    ]
+    created = peer.received[-1].split()[1].removesuffix("/commit")
+    uids = [entry.sop_instance_uid for entry in entries]
+    assert sent.checkpoints == [Checkpoint("transaction", {"path": created, "sop_instance_uids": uids})]
     assert sent.detail(entries[0], ACKNOWLEDGED)["status_code"] == 200
 
 

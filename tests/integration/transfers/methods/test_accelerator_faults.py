@@ -228,6 +228,23 @@ def test_a_stop_does_not_wait_for_a_slow_commit(peer: Peer, six: list[ManifestEn
     assert sent.last(six[0]).detail["code"] == "stopped"
 
 
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_a_commit_may_go_on_until_a_discard_is_answered(
+    peer: Peer, six: list[ManifestEntry], is_answered: bool
+) -> None:
+    peer.script.failing = {Step.COMMIT: [500], Step.DISCARD: [] if is_answered else [500]}
+    once = ReconnectPolicy(attempts=1)
+
+    sent = push(six, context_of(peer, policy=once))
+
+    left = [each for each in sent.checkpoints if each.outlives_send]
+    assert bool(left) is not is_answered
+    peer.script.failing = {Step.DISCARD: [503]}
+    context = context_of(peer, policy=once, checkpoints=left)
+    assert Accelerator().under_way(context) == {entry.sop_instance_uid for entry in six if left}
+    assert Accelerator().under_way(context) == set()  # it answers, or has forgotten the transaction
+
+
 def test_closing_it_ends_the_threads_and_discards(peer: Peer, six: list[ManifestEntry]) -> None:
     reached, end = Event(), Event()
 
@@ -255,6 +272,7 @@ def test_what_an_earlier_process_left_is_discarded_first(peer: Peer, six: list[M
     peer.script.failing = {Step.DISCARD: [500]}
     generator.close()
     assert len(peer.open_transactions) == 1
+    assert left.handle["sop_instance_uids"] == [entry.sop_instance_uid for entry in six]
 
     sent = push(six, context_of(peer, checkpoints=[left, Checkpoint("job", {"id": "other"})]))
 

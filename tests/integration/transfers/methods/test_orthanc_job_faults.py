@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from threading import Event
 from typing import Any
 
@@ -15,67 +13,19 @@ from audit.entries import ManifestEntry
 from audit.judgements import InstanceVerdict
 from audit.observations import EvidenceKind
 from tests.fakes.fixtures import MakeWeb
+from tests.fakes.source_jobs import JOB_ID, LOST, Source, as_json, failed, job
 from tests.fakes.web import Asked, Reply
 from tests.integration.transfers.methods.jobs import POLICY, SentByJobs, context_of, job_threads, send
 from transfers.endpoints import DicomEndpoint, OrthancEndpoint
 from transfers.methods import METHODS, orthanc_job_calls
-from transfers.methods.base import Checkpoint
+from transfers.methods.base import Checkpoint, Outliving, SendContext
 
 PEER = "orthanc-peer-store"
 MODALITY = "orthanc-modality-store"
 DESTINATION = OrthancEndpoint("http://destination.example:8042")
 ARCHIVE = DicomEndpoint("archive.example", 104, "ARCHIVE", "TALLYMAN")
-JOB_ID = "f99d149f-d1ad-4c47-a4b8-000000000001"
 SUCCEEDED, FAILED = EvidenceKind.JOB_SUCCEEDED, EvidenceKind.JOB_FAILED
 NO_ANSWER, NOT_SENT = EvidenceKind.NO_ANSWER, EvidenceKind.NOT_SENT
-LOST = Reply(is_dropped=True)
-
-
-def as_json(value: Any, status: int = 200) -> Reply:
-    return Reply(status, json.dumps(value).encode(), "application/json")
-
-
-def job(state: str, *, of: int = 3, kind: str = "OrthancPeerStore", **more: Any) -> dict[str, Any]:
-    content = {"InstancesCount": of, "FailedInstancesCount": 0, **more.pop("content", {})}
-    return {"ID": JOB_ID, "State": state, "Progress": 100, "ErrorCode": 0, "Type": kind, "Content": content, **more}
-
-
-def failed(**more: Any) -> dict[str, Any]:
-    return job("Failure", ErrorCode=9, ErrorDescription="Error in the network protocol", **more)
-
-
-@dataclass
-class Source:
-    """A source Orthanc with two aliases, whose jobs look as they are told to, one look after another."""
-
-    looks: list[Any] = field(default_factory=list)
-    """Replies to the looks at a job, or its documents; the last is repeated."""
-    posted: Reply = field(default_factory=lambda: as_json({"ID": JOB_ID, "Path": f"/jobs/{JOB_ID}"}))
-    other: Mapping[str, Callable[[Asked], Reply]] = field(default_factory=dict)
-    """What is answered to other paths."""
-    posts: list[Any] = field(default_factory=list)
-    paths: list[str] = field(default_factory=list)
-
-    def __call__(self, asked: Asked) -> Reply:
-        self.paths.append(f"{asked.method} {asked.path}")
-        if asked.path in self.other:
-            return self.other[asked.path](asked)
-        match asked.path.strip("/").split("/"):
-            case ["peers"]:
-                return as_json({"DEST": {"Url": f"{DESTINATION.url}/"}})
-            case ["modalities"]:
-                return as_json({"DEST": {"AET": "ARCHIVE", "Host": "archive.example", "Port": 104}})
-            case ["instances", source_id]:
-                return as_json({"ID": source_id, "FileSize": 100})
-            case [_, "DEST", "store"]:
-                self.posts.append(json.loads(asked.body))
-                return self.posted
-            case ["jobs", _]:
-                look = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
-                return look if isinstance(look, Reply) else as_json(look)
-            case ["jobs", _, "cancel"]:
-                return as_json({})
-        return as_json({}, 404)
 
 
 @pytest.fixture
@@ -449,3 +399,77 @@ class TestCommitment:
 
         assert {sent.of(entry)[-1] for entry in entries} == {EvidenceKind.COMMITMENT_FAILED}
         assert sent.verdict(entries[0], EvidenceKind.PRESENT) is InstanceVerdict.CONFIRMED
+
+
+@pytest.mark.parametrize(
+    ("last", "is_under_way"),
+    [
+        (job("Running"), True),
+        (job("Paused"), True),
+        (LOST, True),
+        (job("Success"), False),
+        (failed(), False),
+        (as_json({}, 404), False),
+    ],
+)
+def test_a_job_that_was_lost_may_go_on_until_it_is_seen_to_have_ended(
+    web: MakeWeb, entries: list[ManifestEntry], last: Any, is_under_way: bool
+) -> None:
+    source = Source([job("Running"), LOST])
+    context = context_of(web(source).url, DESTINATION, policy=replace(POLICY, attempts=1))
+
+    left = left_by(PEER, entries, context)
+    source.looks = [last]
+
+    assert left
+    assert under_way(PEER, context, left) == ({each.sop_instance_uid for each in entries} if is_under_way else set())
+
+
+@pytest.mark.parametrize(
+    ("listed", "is_under_way"),
+    [
+        ([], False),
+        ([job("Success"), failed(), job("Running", kind="Archive")], False),
+        ([job("Success"), job("Pending")], True),
+        ({"not": "a list"}, True),
+        ([job("Success"), "no job"], True),
+    ],
+)
+def test_a_job_that_may_have_been_begun_may_go_on_while_any_of_its_kind_does(
+    web: MakeWeb, entries: list[ManifestEntry], listed: Any, is_under_way: bool
+) -> None:
+    source = Source([job("Running")], posted=LOST, other={"/jobs": lambda _: as_json(listed)})
+    context = context_of(web(source).url, DESTINATION, policy=replace(POLICY, attempts=1))
+
+    left = left_by(PEER, entries, context)
+
+    assert bool(under_way(PEER, context, left)) is is_under_way
+
+
+def test_a_job_that_ended_or_was_forgotten_is_not_looked_at_any_more(
+    web: MakeWeb, entries: list[ManifestEntry]
+) -> None:
+    for end in (job("Success"), failed(), as_json({}, 404)):
+        context = context_of(web(Source([end])).url, DESTINATION, policy=replace(POLICY, attempts=1))
+
+        assert not left_by(PEER, entries, context)
+
+
+def test_no_commitment_is_asked_for_to_what_may_be_on_its_way(web: MakeWeb, entries: list[ManifestEntry]) -> None:
+    source = Source([job("Running", kind="DicomModalityStore"), LOST])
+    sent = send(MODALITY, entries, context_of(web(source).url, ARCHIVE, commitment=True))
+
+    assert sent.finals(entries) == {NO_ANSWER}
+    assert "POST /modalities/DEST/storage-commitment" not in source.paths
+
+
+def left_by(method: str, entries: list[ManifestEntry], context: SendContext) -> list[Checkpoint]:
+    """What outlives a send."""
+    seen = list(METHODS[method].send(entries, context))
+    return [each for each in seen if isinstance(each, Checkpoint) and each.outlives_send]
+
+
+def under_way(method: str, context: SendContext, checkpoints: list[Checkpoint]) -> frozenset[str]:
+    outliving = METHODS[method]
+    assert isinstance(outliving, Outliving)
+    return outliving.under_way(replace(context, checkpoints=tuple(checkpoints)))

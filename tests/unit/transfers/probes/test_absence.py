@@ -72,6 +72,19 @@ def test_what_was_sent_is_absent_by_lists_that_span_the_settle_time(
     assert rules.conclude(uid(3)).kind is kind
 
 
+def test_what_may_be_on_its_way_is_never_absent_and_may_be_present(findings: Findings) -> None:
+    under_way = frozenset({uid(1), uid(3)})
+    rules = Rules(findings, may_settle=under_way, settle_seconds=SETTLE_SECONDS, under_way=under_way)
+    for moment in (0.0, 3600.0):
+        listed(findings, rows([1]), at=moment)
+    asked(findings, 2)
+    asked(findings, 3)
+
+    assert rules.conclude(uid(1)).kind is PRESENT
+    assert rules.conclude(uid(2)).kind is ABSENT
+    assert rules.conclude(uid(3))[::2] == (FAILED, "under_way")
+
+
 def test_a_list_that_broke_off_is_no_second_list(findings: Findings) -> None:
     rules = rules_of(findings, 3)
     listed(findings, rows([1, 2]), at=0.0)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from audit.content import DataSetStream, NotComparable, compare, locate_data_set
 from audit.entries import ManifestEntry
+from audit.limits import most_bytes_of
 from audit.observations import EvidenceKind
-from transfers.errors import NoDataSet, SourceFileChanged, SpoolFailed
+from transfers.errors import InstanceTooLarge, NoDataSet, SourceFileChanged, SpoolFailed
 from transfers.sources.base import InstanceReaders
 from transfers.wire.orthanc import Orthanc
 
@@ -30,8 +32,7 @@ def compare_with_stored(
         stored, own = cast(BinaryIO, stored_file), cast(BinaryIO, own_file)
         try:
             with orthanc.open_file(orthanc_id) as answer:
-                for chunk in answer.chunks():
-                    stored.write(chunk)
+                _keep(answer.chunks(), stored, most_bytes_of(entry))
             sent = _spooled(own, entry, readers)
             found = compare(sent, locate_data_set(stored))
         except NotComparable as error:
@@ -42,6 +43,16 @@ def compare_with_stored(
         return found.kind, {"reason": "What it held already has the same content"}
     reason = "It held other content already under the same SOP Instance UID, and threw ours away"
     return EvidenceKind.CONFLICT, {"reason": reason, "elements": list(found.elements)}
+
+
+def _keep(chunks: Iterable[bytes], file: BinaryIO, limit_bytes: int) -> None:
+    """Raises InstanceTooLarge, and what the chunks do."""
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > limit_bytes:
+            raise InstanceTooLarge
+        file.write(chunk)
 
 
 def _spooled(file: BinaryIO, entry: ManifestEntry, readers: InstanceReaders) -> DataSetStream:

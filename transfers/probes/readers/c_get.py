@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from audit.content import DataSetStream
 from audit.entries import ManifestEntry
+from audit.limits import most_bytes_of
 from audit.observations import Occurrence
 from transfers.endpoints import DicomEndpoint
 from transfers.errors import (
@@ -21,7 +22,7 @@ from transfers.errors import (
     TransferStopped,
 )
 from transfers.probes.readers.base import Copy, Outcome, Readability, ReadingContext, Tally, Unreadable
-from transfers.probes.readers.spools import Spool, limit_of
+from transfers.probes.readers.spools import Spool
 from transfers.wire.association import Association
 from transfers.wire.identifiers import Wanted
 from transfers.wire.presentation_contexts import Encoding, uid_name
@@ -127,7 +128,7 @@ class CGetSession:
 
         def open_instance(incoming: Incoming) -> Spool:
             self._close_spool()
-            limit_bytes = limit_of(by_uid[incoming.sop_instance_uid])
+            limit_bytes = most_bytes_of(by_uid[incoming.sop_instance_uid])
             self._spool = Spool(limit_bytes, self._context.spool_folder, digests=True)
             return self._spool
 

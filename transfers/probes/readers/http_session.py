@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from audit.entries import ManifestEntry
+from audit.limits import most_bytes_of
 from transfers.endpoints import DicomEndpoint
 from transfers.errors import (
     CredentialsRefused,
@@ -25,7 +26,7 @@ from transfers.errors import (
     TransferStopped,
 )
 from transfers.probes.readers.base import Outcome, ReadingContext, Tally, Unreadable
-from transfers.probes.readers.spools import Spool, limit_of
+from transfers.probes.readers.spools import Spool
 from transfers.wire.http import HttpSession
 
 _GENERAL = (
@@ -83,7 +84,7 @@ class HttpReading:
         return self._http
 
     def spool(self, entry: ManifestEntry) -> Spool:
-        return Spool(limit_of(entry), self.context.spool_folder)
+        return Spool(most_bytes_of(entry), self.context.spool_folder)
 
     @abstractmethod
     def outcomes(self, entry: ManifestEntry) -> Iterator[Outcome]:

@@ -12,15 +12,10 @@ from threading import Event
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
-from pydicom.uid import DeflatedExplicitVRLittleEndian
-
-from audit.entries import ManifestEntry
 from transfers.errors import InstanceTooLarge, SpoolFailed, TransferStopped
 
 MEMORY_BYTES = 1 << 20
 """Of one instance; what is larger goes into an anonymous file."""
-_ALLOWANCE_BYTES = 16 << 20
-_DEFLATED_FACTOR = 64
 _SUCCESS = 0x0000
 _OUT_OF_RESOURCES = 0xA700
 
@@ -89,16 +84,6 @@ class Spool:
             self._file.write(fragment)
         except OSError as error:
             self.error = _failed(error)
-
-
-def limit_of(entry: ManifestEntry) -> int:
-    """How many bytes an instance may have that is still the one that was sent, in whatever encoding of the same pixels.
-
-    Explicit and implicit VR, undefined lengths and a file meta group cost a little; a deflated data set may come
-    inflated.
-    """
-    factor = _DEFLATED_FACTOR if entry.transfer_syntax_uid == DeflatedExplicitVRLittleEndian else 2
-    return factor * entry.data_set_size + _ALLOWANCE_BYTES
 
 
 def temporary_file(folder: Path | None) -> BinaryIO:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from audit.entries import ManifestEntry
+from audit.limits import most_bytes_of
 from audit.observations import EvidenceKind
 from tests.datasets import unique_uid, write_instance, write_study
 from tests.entries import entries_of, entry_of
@@ -112,12 +113,11 @@ def lists_another(asked: Asked) -> Reply:
     return Reply(body=json.dumps({"ID": ID, "MainDicomTags": {"SOPInstanceUID": unique_uid()}}).encode())
 
 
-def lists_it_and_cannot_read_it(entry: ManifestEntry, asked: Asked) -> Reply:
+def lists_it(entry: ManifestEntry, asked: Asked, file: Reply) -> Reply:
     if asked.path.endswith("/md5"):
         return Reply(body=b"0" * 32, content_type="text/plain")
     tags = {"SOPInstanceUID": entry.sop_instance_uid}
-    is_file = asked.path.endswith("/file")
-    return Reply(500) if is_file else Reply(body=json.dumps({"ID": ID, "MainDicomTags": tags}).encode())
+    return file if asked.path.endswith("/file") else Reply(body=json.dumps({"ID": ID, "MainDicomTags": tags}).encode())
 
 
 @pytest.mark.parametrize("why", ["another", "unreadable", "changed"])
@@ -131,11 +131,23 @@ def test_what_is_there_instead_of_ours_and_cannot_be_compared_is_unreadable(
             if why == "changed":
                 Path(entry.path).write_bytes(b"")
             return Reply(body=json.dumps({"ID": ID, "Status": "AlreadyStored"}).encode())
-        return lists_another(asked) if why == "another" else lists_it_and_cannot_read_it(entry, asked)
+        return lists_another(asked) if why == "another" else lists_it(entry, asked, Reply(500))
 
     sent = post(endpoint_of(web(answer)), [entry])
 
     assert sent.of(entry) == [SENT, ACKNOWLEDGED, UNREADABLE]
+
+
+def test_of_what_is_there_instead_of_ours_no_more_is_kept_than_ours_can_take(
+    web: MakeWeb, entries: list[ManifestEntry]
+) -> None:
+    too_much = Reply(body=bytes(most_bytes_of(entries[0]) + 1), content_type="application/dicom")
+    had_it = Reply(body=json.dumps({"ID": ID, "Status": "AlreadyStored"}).encode())
+    peer = web(lambda asked: had_it if asked.method == "POST" else lists_it(entries[0], asked, too_much))
+
+    sent = post(endpoint_of(peer), entries[:1])
+
+    assert sent.detail(entries[0], UNREADABLE)["code"] == "instance_too_large"
 
 
 def test_a_stop_ends_what_is_under_way_and_all_is_told(web: MakeWeb, entries: list[ManifestEntry]) -> None:

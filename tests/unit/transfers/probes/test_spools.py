@@ -11,8 +11,9 @@ import pytest
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from audit.entries import ManifestEntry
+from audit.limits import most_bytes_of
 from transfers.errors import InstanceTooLarge, SpoolFailed, TransferStopped
-from transfers.probes.readers.spools import MEMORY_BYTES, Spool, StoppableStream, limit_of
+from transfers.probes.readers.spools import MEMORY_BYTES, Spool, StoppableStream
 
 ENTRY = ManifestEntry("1.1", "1.2.3", "1.2", "1.3", "1.2.840.10008.1.2.1", "/file", "", 0, 1000, 0, 1000)
 
@@ -48,9 +49,9 @@ def test_without_room_the_rest_is_taken_and_the_fault_kept(tmp_path: Path) -> No
 
 
 def test_the_limit_leaves_room_for_another_encoding() -> None:
-    assert limit_of(ENTRY) > 2 * ENTRY.data_set_size
+    assert most_bytes_of(ENTRY) > 2 * ENTRY.data_set_size
     deflated = replace(ENTRY, transfer_syntax_uid=DeflatedExplicitVRLittleEndian, data_set_size=10_000_000)
-    assert limit_of(deflated) > 50 * deflated.data_set_size
+    assert most_bytes_of(deflated) > 50 * deflated.data_set_size
 
 
 def test_a_stop_ends_the_reading_of_a_stream() -> None:

@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from transfers.endpoints import DicomEndpoint, DicomWebEndpoint, Endpoint, HttpEndpoint, OrthancEndpoint
 from transfers.errors import AliasAmbiguous, AliasLeadsElsewhere, AliasUnknown
 
 MOST_NAMED = 10
 _HERE = "localhost"
+_OF_PATHS = "/:@!$&'()*+,;="
+"""What a path may hold as it is (RFC 3986 3.3)."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -57,7 +59,7 @@ class Alias:
         if address is None:
             return "no usable URL"
         split = urlsplit(self.url)
-        return f"{split.scheme}://{split.netloc.rpartition('@')[2]}{address.path}"
+        return f"{split.scheme}://{split.netloc.rpartition('@')[2]}{quote(address.path, safe=_OF_PATHS)}"
 
 
 class _Address(NamedTuple):

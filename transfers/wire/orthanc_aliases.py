@@ -15,6 +15,7 @@ from transfers.wire.orthanc import Orthanc
 
 ACCELERATOR = "transfers"
 """The name of the accelerator plug-in, in `/plugins`."""
+_LONGEST_URL = 1000
 _Entries: TypeAlias = Mapping[str, Any]
 
 
@@ -87,7 +88,7 @@ def _entries(session: HttpSession, path: str) -> _Entries:
 def _url(entry: Any) -> str:
     """The short form of the configuration is a list that begins with it."""
     url = entry.get("Url") if isinstance(entry, dict) else entry[0] if isinstance(entry, list) and entry else ""
-    return url if isinstance(url, str) else ""
+    return url if isinstance(url, str) and url.isprintable() and len(url) <= _LONGEST_URL else ""
 
 
 def _is_chunked(entry: Any) -> bool:

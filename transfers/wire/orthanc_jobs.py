@@ -23,6 +23,7 @@ SUCCESS = "Success"
 FAILURE = "Failure"
 _ENDED = frozenset({SUCCESS, FAILURE})
 _TRANSACTION_UID = re.compile(r"[0-9.]{1,64}")
+_COUNT = re.compile(r"[0-9]{1,12}")
 _LARGEST_FAULT_BYTES = 64 * 1024
 
 
@@ -58,7 +59,7 @@ class Job:
     def count(self, member: str) -> int | None:
         """A count among its content, which some jobs give as text; None where it is not told."""
         value = self.content.get(member)
-        if isinstance(value, str) and value.isascii() and value.isdigit():
+        if isinstance(value, str) and _COUNT.fullmatch(value):
             return int(value)
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 

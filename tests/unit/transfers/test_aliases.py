@@ -82,3 +82,7 @@ def test_no_user_name_or_password_of_a_url_is_shown() -> None:
 
     assert peer.leads_to == "http://a.example/orthanc"
     assert Alias(AliasKind.PEER, "P", url="word").leads_to == "no usable URL"
+
+
+def test_where_an_alias_leads_is_told_in_text_that_can_be_kept_and_shown() -> None:
+    assert Alias(AliasKind.PEER, "P", url="http://a.example/x%00y%0Az/").leads_to == "http://a.example/x%00y%0Az"

@@ -77,10 +77,10 @@ def test_what_is_no_job_is_noticed(web: MakeWeb, value: Any) -> None:
 
 
 def test_what_its_content_lacks_is_not_counted(web: MakeWeb) -> None:
-    job = read(web, {"State": "Success", "Content": {"A": True, "B": "x", "C": "٣", "D": 1.5}})
+    job = read(web, {"State": "Success", "Content": {"A": True, "B": "x", "C": "٣", "D": 1.5, "F": "9" * 5000}})
 
     assert job is not None
-    assert [job.count(member) for member in "ABCDE"] == [None] * 5
+    assert [job.count(member) for member in "ABCDEF"] == [None] * 6
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,11 @@ def test_what_its_content_lacks_is_not_counted(web: MakeWeb) -> None:
             AliasKind.MODALITY,
             {"OK": ["PACS", "pacs.example", 104], "B": {"AET": "X"}, "C": 7, "bad\nname": ["A", "h", 1]},
         ),
-        (AliasKind.PEER, {"OK": ["http://pacs.example/"], "B": {}, "C": [7], "D": None}),
-        (AliasKind.SERVER, {"OK": {"Url": "http://pacs.example/", "ChunkedTransfers": "0"}, "B": {"Url": 3}}),
+        (AliasKind.PEER, {"OK": ["http://pacs.example/"], "B": {}, "C": [7], "D": None, "E": ["http://a/\ud800"]}),
+        (
+            AliasKind.SERVER,
+            {"OK": {"Url": "http://pacs.example/", "ChunkedTransfers": "0"}, "B": {"Url": 3}, "C": {"Url": "h" * 1001}},
+        ),
     ],
 )
 def test_aliases_are_read_in_either_form_and_what_is_none_is_left_out(

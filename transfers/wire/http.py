@@ -306,6 +306,7 @@ class HttpSession:
     def _sent(self, request: HttpRequest, exchange: Exchange) -> BaseHTTPResponse:
         if self._stop.is_set():
             raise RequestInterrupted
+        exchange.is_connected = False
         try:
             with carrying(exchange):
                 return self._connections(request.url).urlopen(
@@ -319,7 +320,8 @@ class HttpSession:
                     preload_content=False,
                 )
         except (HTTPError, HTTPException, OSError, ValueError) as error:
-            raise _ended(exchange) or fault_of_request(error, self.endpoint) from error
+            fault = fault_of_request(error, self.endpoint, is_connected=exchange.is_connected)
+            raise _ended(exchange) or fault from error
 
     def _connections(self, url: Url) -> HTTPConnectionPool:
         """All to the one origin."""

@@ -54,13 +54,22 @@ def address_of(endpoint: HttpEndpoint) -> str:
     return f"{split.hostname}{port}"
 
 
-def fault_of_request(error: Fault, endpoint: HttpEndpoint) -> RequestError:
-    """Why a request was not answered."""
+_REJECTIONS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE")
+"""In the names of alerts by which a peer ends a handshake, of which TLS 1.3 lets us know when we think it done."""
+
+
+def fault_of_request(error: Fault, endpoint: HttpEndpoint, *, is_connected: bool = False) -> RequestError:
+    """Why a request was not answered.
+
+    `is_connected`: there was a connection, so that it may have been written, and acted upon: then RequestTlsFailed only
+    where the peer had not accepted us.
+    """
     where = address_of(endpoint)
     causes = list(_causes(error))
-    if secured := next((each for each in causes if isinstance(each, ssl.SSLError)), None):
+    secured = next((each for each in causes if isinstance(each, ssl.SSLError)), None)
+    if secured is not None and (not is_connected or _is_rejection(secured)):
         return RequestTlsFailed(tls_message(secured))
-    if isinstance(error, SSLError):
+    if isinstance(error, SSLError) and not is_connected:
         return RequestTlsFailed()
     if any(isinstance(each, NameResolutionError) for each in causes):
         return ServiceAddressUnknown(f"The host name of {where} is not known. Check its spelling and the name server.")
@@ -76,6 +85,11 @@ def fault_of_request(error: Fault, endpoint: HttpEndpoint) -> RequestError:
     if not isinstance(error, ValueError):
         return AnswerCut("The connection broke before there was an answer. Check the network, and the service's log.")
     return ServiceAddressUnknown("The URL cannot be used. Check its spelling; it begins with http:// or https://.")
+
+
+def _is_rejection(error: ssl.SSLError) -> bool:
+    reason = (error.reason or "").upper()
+    return "ALERT" in reason and any(word in reason for word in _REJECTIONS)
 
 
 def fault_of_reading(error: Fault) -> RequestError:

@@ -26,6 +26,8 @@ class Exchange:
         self._seconds = seconds
         self._deadline = time.monotonic() + seconds
         self._socket: socket.socket | None = None
+        self.is_connected = False
+        """Whether there is, or was, a connection that it could be written to."""
         self.is_on_used_connection = False
         """Whether the connection had served another request before."""
         self.was_stopped = False
@@ -36,7 +38,7 @@ class Exchange:
         self._deadline = time.monotonic() + self._seconds
 
     def is_carried_by(self, connected: socket.socket, *, is_used: bool) -> None:
-        self._socket, self.is_on_used_connection = connected, is_used
+        self._socket, self.is_connected, self.is_on_used_connection = connected, True, is_used
 
     def let_go(self) -> None:
         """The answer has been read: the connection may carry another by now."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import time
 from base64 import b64encode
 from dataclasses import replace
 from pathlib import Path
-from threading import Event, Timer
+from threading import Event, Thread, Timer
 
 import pytest
+from urllib3.exceptions import SSLError
 
 from tests.certificates import CertificateAuthority
 from tests.fakes.fixtures import MakeWeb
@@ -35,6 +38,7 @@ from transfers.errors import (
     ServiceUnreachable,
 )
 from transfers.wire.http import HttpSession, path_of
+from transfers.wire.http_faults import fault_of_request
 
 FINE = Reply(body=b'{"a": 1}')
 PASSWORD = "s3cr\u00e9t:x"
@@ -389,3 +393,50 @@ def test_what_speaks_no_tls_is_told(web: MakeWeb) -> None:
 
     with HttpSession(endpoint) as session, pytest.raises(RequestTlsFailed):
         session.get_json("/a")
+
+
+def test_a_secured_connection_that_breaks_in_a_request_is_cut_and_not_one_that_was_never_made(
+    authority: CertificateAuthority,
+) -> None:
+    context = authority.server_context(authority.issue("server"))
+
+    def break_off() -> None:
+        accepted, _ = listening.accept()
+        with context.wrap_socket(accepted, server_side=True) as peer:
+            for _ in range(3):
+                peer.recv(65_536)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        breaking = Thread(target=break_off)
+        breaking.start()
+        endpoint = HttpEndpoint(
+            f"https://127.0.0.1:{listening.getsockname()[1]}", tls=TlsSettings(ca_file=str(authority.certificate))
+        )
+        body = (b"x" * 65_536 for _ in range(200))
+        with HttpSession(endpoint) as session, pytest.raises(AnswerCut), session.open("POST", "/a", body=body):
+            pass
+        breaking.join()
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_connected", "expected"),
+    [
+        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", True, RequestTlsFailed),
+        ("TLSV1_ALERT_UNKNOWN_CA", True, RequestTlsFailed),
+        ("SSLV3_ALERT_HANDSHAKE_FAILURE", True, RequestTlsFailed),
+        ("SSLV3_ALERT_BAD_RECORD_MAC", True, AnswerCut),
+        ("TLSV1_ALERT_INTERNAL_ERROR", True, AnswerCut),
+        ("DECRYPTION_FAILED_OR_BAD_RECORD_MAC", True, AnswerCut),
+        ("CERTIFICATE_VERIFY_FAILED", False, RequestTlsFailed),
+        ("TLSV1_ALERT_INTERNAL_ERROR", False, RequestTlsFailed),
+    ],
+)
+def test_only_what_ends_a_handshake_is_a_failure_of_tls(
+    reason: str, is_connected: bool, expected: type[RequestError]
+) -> None:
+    error = ssl.SSLError(1, "as OpenSSL has it")
+    error.reason = reason
+
+    fault = fault_of_request(SSLError(error), HttpEndpoint("https://archive.example"), is_connected=is_connected)
+
+    assert type(fault) is expected

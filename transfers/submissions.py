@@ -102,7 +102,8 @@ def submit(submission: Submission, *, by: User, idempotency_key: str = "") -> Ba
 def send_what_is_new(transfer: Transfer, by: User) -> Batch:
     """Submit the study of a source once more, as it is there now and in the same way: what came to it since is sent.
 
-    What the destination holds already is found before the first byte, and not sent again.
+    What the destination holds already is found before the first byte, and not sent again. Asked for twice, it is the
+    same batch, unless that has failed or was discarded.
 
     Raises NothingIsNew unless the source had grown when it was asked last, DestinationMoved where it is another archive
     now, NotFeasible where its settings have changed.
@@ -122,7 +123,14 @@ def send_what_is_new(transfer: Transfer, by: User) -> Batch:
         source=transfer.source,
         studies=[transfer.source_study_id],
     )
-    return submit(submission, by=by)
+    return submit(submission, by=by, idempotency_key=_key_of_growth(transfer, by))
+
+
+def _key_of_growth(transfer: Transfer, by: User) -> str:
+    """The same for each press of the button, until what it made has come to nothing or the source was asked again."""
+    key = f"{transfer.public_id} as of {transfer.source_asked_at} "
+    made = Batch.objects.filter(created_by=by, idempotency_key__startswith=key)
+    return f"{key}{made.filter(state__in=(BatchState.FAILED, BatchState.DISCARDED)).count()}"
 
 
 def submitted_before(submission: Submission, *, by: User, idempotency_key: str) -> Batch | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from tests.commands import Outcome, run
@@ -22,10 +24,11 @@ from transfers import growth, queue
 from transfers.batch_queue import claim_batch
 from transfers.batch_reader import read_batch
 from transfers.leases import this_process
-from transfers.models import Destination, Source, Transfer
+from transfers.models import Batch, Destination, Source, Transfer
 from transfers.runner import run_transfer
 from transfers.services import DestinationMoved
 from transfers.sources import orthanc_studies
+from transfers.states import BatchState
 from transfers.submissions import NothingIsNew, send_what_is_new
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -105,6 +108,22 @@ def test_what_is_new_is_sent_and_what_is_there_is_not_sent_again(
     assert list(sent) == [later.sop_instance_uid]
     compared = again.audit.instances.filter(evidence__kind="identical").values_list("sop_instance_uid", flat=True)
     assert set(compared) == {entry.sop_instance_uid for entry in before}
+
+
+def test_what_is_new_is_submitted_once_however_often_it_is_asked_for(
+    create: Callable[..., Transfer], destination: Destination
+) -> None:
+    transfer, operator = create(), User.objects.create_user("operator")
+    transfer.source = Source.objects.create(name="source", url="http://127.0.0.1:1")
+    transfer.source_study_id, transfer.source_grown_by, transfer.source_asked_at = STUDY, 2, timezone.now()
+
+    first = send_what_is_new(transfer, operator)
+
+    assert send_what_is_new(transfer, operator) == first
+    Batch.objects.update(state=BatchState.FAILED)
+    assert send_what_is_new(transfer, operator) != first
+    transfer.source_asked_at += timedelta(minutes=1)
+    assert send_what_is_new(transfer, operator) not in {first, Batch.objects.order_by("pk")[1]}
 
 
 @pytest.mark.parametrize("grown_by", [None, 0])

@@ -18,6 +18,8 @@ from transfers.passwords import PasswordUnreadable, decrypt_password
 SECRETS = ("password_encrypted", "bearer_token_encrypted", "oauth2_client_secret_encrypted", "headers_encrypted")
 """Fields that are encrypted, kept out of every history, and never shown."""
 
+LOGINS = ("none", "password", "bearer-token", "oauth2")
+
 
 def validate_readable_file(value: str) -> None:
     path = Path(value)
@@ -107,9 +109,10 @@ class Peer(models.Model):
             )
 
     @property
-    def has_other_credentials(self) -> bool:
-        """Whether there are any but a user name and a password."""
-        return bool(self.bearer_token_encrypted or self.oauth2_token_url or self.headers_encrypted)
+    def login(self) -> str:
+        """How we log in over HTTP, one of LOGINS; headers may stand in its place, or beside it."""
+        ways = (self.username or self.password_encrypted, self.bearer_token_encrypted, self.oauth2_token_url)
+        return next((login for login, way in zip(LOGINS[1:], ways, strict=True) if way), LOGINS[0])
 
     @property
     def header_names(self) -> list[str]:

@@ -17,20 +17,24 @@ from transfers.api.views import ApiViewSet
 from transfers.destination_check import DestinationCheck, Side, check_destination
 from transfers.methods import METHODS
 from transfers.models import Destination
+from transfers.peer import LOGINS
 from transfers.rollback import deleting_side
 from transfers.wire.connection_test import ConnectionReport
 from transfers.wire.service_test import ServiceReport
 
 
 class DestinationDocument(serializers.ModelSerializer[Destination]):
-    """An archive, and how to speak to it. Its password is never shown."""
+    """An archive, and how to speak to it. Its credentials are never shown."""
 
     id = serializers.UUIDField(source="public_id")
     kind = serializers.ChoiceField(words.DESTINATION_KINDS)
     address = serializers.CharField(help_text="Host, port and called AE title; or the URL of the service.")
     calling_ae_title = serializers.SerializerMethodField(help_text="Who we say we are; empty over HTTP.")
     service_url = serializers.CharField(source="url", help_text="Of a DICOMweb service or an Orthanc; else empty.")
-    has_password = serializers.SerializerMethodField()
+    login = serializers.ChoiceField(LOGINS, help_text="How we log in over HTTP.")
+    header_names = serializers.ListField(
+        child=serializers.CharField(), help_text="Of the headers that every request carries."
+    )
     ask_at = serializers.SerializerMethodField(
         help_text="Names of other entries for the same archive, by which it is asked, read back and watched too."
     )
@@ -58,7 +62,8 @@ class DestinationDocument(serializers.ModelSerializer[Destination]):
             "calling_ae_title",
             "service_url",
             "username",
-            "has_password",
+            "login",
+            "header_names",
             "ask_at",
             "associations",
             "tls",
@@ -77,9 +82,6 @@ class DestinationDocument(serializers.ModelSerializer[Destination]):
 
     def get_calling_ae_title(self, destination: Destination) -> str:
         return destination.own_ae_title if destination.kind == "dicom" else ""
-
-    def get_has_password(self, destination: Destination) -> bool:
-        return bool(destination.password_encrypted)
 
     def get_ask_at(self, destination: Destination) -> list[str]:
         return [side.name for side in destination.ask_at.all()]

@@ -19,6 +19,7 @@ from transfers.api.requests import StrictRequest
 from transfers.api.views import ApiViewSet
 from transfers.methods import METHODS
 from transfers.models import Source
+from transfers.peer import LOGINS
 from transfers.source_check import check_source
 from transfers.sources.orthanc_studies import MOST_FOUND, StudyQuery, search_studies
 
@@ -32,7 +33,10 @@ class SourceDocument(serializers.ModelSerializer[Source]):
     id = serializers.UUIDField(source="public_id")
     kind = serializers.ChoiceField(words.SOURCE_KINDS)
     service_url = serializers.CharField(source="url", help_text="Of its REST API.")
-    has_password = serializers.SerializerMethodField()
+    login = serializers.ChoiceField(LOGINS, help_text="How we log in over HTTP.")
+    header_names = serializers.ListField(
+        child=serializers.CharField(), help_text="Of the headers that every request carries."
+    )
     tls = serializers.BooleanField(source="tls_enabled")
     methods = serializers.SerializerMethodField(help_text="Keys of the methods by which its studies can be sent.")
     url = serializers.SerializerMethodField()
@@ -45,16 +49,14 @@ class SourceDocument(serializers.ModelSerializer[Source]):
             "kind",
             "service_url",
             "username",
-            "has_password",
+            "login",
+            "header_names",
             "connections",
             "tls",
             "methods",
             "url",
         )
         read_only_fields = fields
-
-    def get_has_password(self, source: Source) -> bool:
-        return bool(source.password_encrypted)
 
     def get_methods(self, source: Source) -> list[str]:
         return [key for key, method in METHODS.items() if source.kind in method.sources]

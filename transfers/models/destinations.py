@@ -142,7 +142,7 @@ class Destination(Peer):
             raise ValidationError("A DICOM destination needs a host, a port and a called AE title.")
         if not is_dicom and not self.url:
             raise ValidationError({"url": "A destination that is spoken to over HTTP needs a URL."})
-        if is_dicom and (self.username or self.password_encrypted or self.has_other_credentials):
+        if is_dicom and (self.login != "none" or self.headers_encrypted):
             reason = "User name, password, tokens and headers belong to what is spoken to over HTTP."
             raise ValidationError({"username": reason})
         if self.offers_commitment and not is_dicom:

@@ -39,7 +39,8 @@ def test_a_destination_is_shown_without_its_secrets(api: APIClient, destination:
         "address": "127.0.0.1:104 ARCHIVE",
         "service_url": "",
         "username": "",
-        "has_password": False,
+        "login": "none",
+        "header_names": [],
         "ask_at": [],
         "offers_commitment": False,
         "commitment_timeout_seconds": 3600.0,
@@ -70,7 +71,8 @@ def test_a_service_over_http_is_shown_without_its_password(api: APIClient, desti
         "address": "https://pacs.example/orthanc",
         "service_url": "https://pacs.example/orthanc",
         "username": "tally",
-        "has_password": True,
+        "login": "password",
+        "header_names": [],
         "calling_ae_title": "",
         "verify": "content:15%",
         "reverify_after_days": [1, 7],
@@ -82,6 +84,28 @@ def test_a_service_over_http_is_shown_without_its_password(api: APIClient, desti
     assert service.password_encrypted not in str(shown)
     dicom_side = api.get(f"{DESTINATIONS}archive/").json()
     assert (dicom_side["ask_at"], dicom_side["can_roll_back"]) == (["rest"], True)
+
+
+@pytest.mark.parametrize(
+    ("credentials", "login"),
+    [
+        ({"bearer_token_encrypted": "s3cret"}, "bearer-token"),
+        ({"oauth2_token_url": "https://id.example/token", "oauth2_client_secret_encrypted": "s3cret"}, "oauth2"),
+        ({"username": "tally"}, "password"),
+        ({}, "none"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_it_is_told_how_we_log_in_and_not_with_what(api: APIClient, credentials: dict[str, str], login: str) -> None:
+    headers = encrypt_password('{"X-Key": "s3cret", "X-Tenant": "4711"}')
+    settings = {"url": "https://pacs.example/dicom-web", "headers_encrypted": headers, **credentials}
+    Destination.objects.create(name="web", kind="dicomweb", **settings)
+
+    shown = api.get(f"{DESTINATIONS}web/").json()
+
+    assert (shown["login"], shown["header_names"]) == (login, ["X-Key", "X-Tenant"])
+    assert "s3cret" not in str(shown)
+    assert "4711" not in str(shown)
 
 
 def test_destinations_are_listed(api: APIClient, destination: Destination) -> None:

@@ -47,7 +47,8 @@ def test_a_source_is_shown_without_its_secrets(api: APIClient, source: Source) -
         "kind": "orthanc",
         "service_url": "https://pacs.example/orthanc",
         "username": "tally",
-        "has_password": True,
+        "login": "password",
+        "header_names": [],
         "connections": 4,
         "methods": [key for key, method in METHODS.items() if "orthanc" in method.sources],
     }

@@ -12,6 +12,11 @@ from tests.fakes.web import Asked, Reply
 JOB_ID = "f99d149f-d1ad-4c47-a4b8-000000000001"
 LOST = Reply(is_dropped=True)
 
+_LISTS = {
+    "system": {"Version": "1.12.4"},
+    "modalities": {"DEST": {"AET": "ARCHIVE", "Host": "archive.example", "Port": 104}},
+}
+
 
 def as_json(value: Any, status: int = 200) -> Reply:
     return Reply(status, json.dumps(value).encode(), "application/json")
@@ -45,10 +50,10 @@ class Source:
         if asked.path in self.other:
             return self.other[asked.path](asked)
         match asked.path.strip("/").split("/"):
+            case [name] if name in _LISTS:
+                return as_json(_LISTS[name])
             case ["peers"]:
                 return as_json({"DEST": {"Url": f"{self.peer_url}/"}})
-            case ["modalities"]:
-                return as_json({"DEST": {"AET": "ARCHIVE", "Host": "archive.example", "Port": 104}})
             case ["instances", source_id]:
                 return as_json({"ID": source_id, "FileSize": 100})
             case [_, "DEST", "store"]:

@@ -42,7 +42,6 @@ _NOT_BEGUN = (
     RequestTlsFailed,
     ResourceNotFound,
     ServiceAddressUnknown,
-    ServiceBusy,
     ServiceUnreachable,
 )
 """After these the source has begun no job; after any other fault of posting one it may have."""
@@ -130,9 +129,17 @@ class JobSending:
         elif isinstance(posted.error, _NOT_BEGUN):
             yield from self._not_begun(posted.error)
         elif posted.error is not None:
-            yield _occurred("job_unclear", posted.error)
             self._left[self._handle_of(PostedJob("", is_remote=self._is_pulled), batch)] = None
-            yield from self._conclude(batch, lost(posted.error))
+            yield from self._unclear(batch, posted.error)
+
+    def _unclear(self, batch: Sequence[ManifestEntry], error: TransferError) -> Iterator[Seen]:
+        """The source may have begun a job. One that is busy hardly has, but a gateway may say so in its place."""
+        if isinstance(error, ServiceBusy):
+            self._begun = {entry.sop_instance_uid: lost(error) for entry in batch} | self._begun
+            yield from self._not_begun(error)
+            return
+        yield _occurred("job_unclear", error)
+        yield from self._conclude(batch, lost(error))
 
     def _prepared(self, batch: Sequence[ManifestEntry]) -> Generator[Seen, None, list[ManifestEntry]]:
         """What of it the source can send still, and by which alias. Raises TransferError."""
@@ -210,7 +217,9 @@ class JobSending:
         yield None
 
     def _not_begun(self, error: TransferError) -> Iterator[Seen]:
-        """The source began no job. What it does not know, it may have lost this moment: it is looked at once more."""
+        """The source says that it began no job. What it does not know, it may have lost this moment: it is looked at
+        once more.
+        """
         self._plan.not_begun()
         yield _occurred("job_refused", error)
         is_final = not error.retriable and not isinstance(error, ResourceNotFound)

@@ -18,6 +18,7 @@ from transfers.errors import MalformedAnswer, RequestError
 from transfers.wire.foreign_text import clean_text
 from transfers.wire.http import HttpAnswer, HttpSession, path_of
 from transfers.wire.http_faults import fault_of_status
+from transfers.wire.orthanc import Orthanc
 
 SUCCESS = "Success"
 FAILURE = "Failure"
@@ -96,9 +97,16 @@ class OrthancJobs:
         return PostedJob(_job_id(answer.get("ID")))
 
     def read(self, job_id: str) -> Job | None:
-        """None where Orthanc does not know it (any more): it keeps few that have ended, and some not over a restart."""
+        """None where Orthanc does not know it (any more): it keeps few that have ended, and some not over a restart.
+
+        Raises ResourceNotFound, or NotTheService, where it is something else that does not: what stands in front of an
+        Orthanc that is down for a while.
+        """
         with self.session.open("GET", f"/jobs/{_job_id(job_id)}", accepted=(HTTPStatus.NOT_FOUND,)) as answer:
-            return None if answer.status_code == HTTPStatus.NOT_FOUND else _job(answer.json())
+            if answer.status_code != HTTPStatus.NOT_FOUND:
+                return _job(answer.json())
+        Orthanc(self.session).system()
+        return None
 
     def has_under_way(self, types: Collection[str]) -> bool:
         """Whether any job of these types has not ended yet, whoever began it."""

@@ -168,7 +168,6 @@ def test_what_somebody_cancelled_is_not_begun_again(web: MakeWeb, entries: list[
         (Reply(403), "credentials_refused", 1),
         (as_json({"Message": "Bad request", "Details": "what\x00ever"}, 400), "request_refused", 1),
         (as_json({}, 404), "resource_not_found", 3),
-        (Reply(503), "service_busy", 3),
     ],
 )
 def test_where_the_source_takes_no_job_nothing_was_sent(
@@ -399,6 +398,31 @@ class TestCommitment:
 
         assert {sent.of(entry)[-1] for entry in entries} == {EvidenceKind.COMMITMENT_FAILED}
         assert sent.verdict(entries[0], EvidenceKind.PRESENT) is InstanceVerdict.CONFIRMED
+
+
+def test_a_busy_answer_may_be_that_of_a_gateway_which_had_passed_the_job_on(
+    web: MakeWeb, entries: list[ManifestEntry]
+) -> None:
+    source = Source([job("Success")], Reply(503))
+    context = context_of(web(source).url, DESTINATION)
+
+    sent = send(PEER, entries, context)
+
+    assert sent.finals(entries) == {NO_ANSWER}
+    assert len(source.posts) == 3
+    assert [each.handle["id"] for each in sent.checkpoints if each.outlives_send] == [""]
+
+
+def test_something_else_that_does_not_know_a_job_is_not_its_source(web: MakeWeb, entries: list[ManifestEntry]) -> None:
+    gone = {"/system": lambda _: Reply(404)}
+    source = Source([job("Running"), Reply(404)], other=gone)
+    context = context_of(web(source).url, DESTINATION)
+
+    sent = send(PEER, entries, context)
+
+    left = [each for each in sent.checkpoints if each.outlives_send]
+    assert sent.finals(entries) == {NO_ANSWER}
+    assert under_way(PEER, context, left) == {entry.sop_instance_uid for entry in entries}
 
 
 @pytest.mark.parametrize(

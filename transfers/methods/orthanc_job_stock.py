@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from audit.entries import ManifestEntry
@@ -14,10 +16,19 @@ ONE_BY_ONE = 20
 
 
 def unsendable(orthanc: Orthanc, entries: Sequence[ManifestEntry]) -> dict[str, SourceError]:
-    """Why, by SOP Instance UID: it is gone, or its file is of another size than the manifest says.
+    """Why, by SOP Instance UID: it is gone, or its file is of another size, or MD5, than the manifest says.
 
     Raises RequestError.
     """
+    found = _gone_or_resized(orthanc, entries)
+    with_md5 = [entry for entry in entries if entry.file_md5 and entry.sop_instance_uid not in found]
+    with ThreadPoolExecutor(orthanc.session.endpoint.connections, "orthanc-job-md5") as pool:
+        digests = pool.map(partial(_md5_of, orthanc), with_md5)
+        changed = [entry for entry, md5 in zip(with_md5, digests, strict=True) if md5 != entry.file_md5]
+    return found | {entry.sop_instance_uid: SourceInstanceChanged() for entry in changed}
+
+
+def _gone_or_resized(orthanc: Orthanc, entries: Sequence[ManifestEntry]) -> dict[str, SourceError]:
     sizes = _listed_sizes(orthanc, entries) if len(entries) > ONE_BY_ONE else {}
     found: dict[str, SourceError] = {}
     for entry in entries:
@@ -26,6 +37,14 @@ def unsendable(orthanc: Orthanc, entries: Sequence[ManifestEntry]) -> dict[str, 
         if error := _why_not(entry, size):
             found[entry.sop_instance_uid] = error
     return found
+
+
+def _md5_of(orthanc: Orthanc, entry: ManifestEntry) -> str:
+    """Empty where the source has none any more, as it had for the manifest."""
+    try:
+        return orthanc.attachment_md5(entry.source_id)
+    except ResourceNotFound:
+        return ""
 
 
 def _why_not(entry: ManifestEntry, size: int | None) -> SourceError | None:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from threading import Event, Thread
 
 import pytest
@@ -135,10 +136,11 @@ def test_what_is_gone_from_the_source_is_not_sent_and_the_job_goes_without_it(
     assert sent.verdict(many[3]) is InstanceVerdict.REFUTED
 
 
-def test_what_the_source_holds_in_another_size_is_not_sent(
-    source_orthanc: Orthanc, web_orthanc: Orthanc, entries: list[ManifestEntry]
+@pytest.mark.parametrize("change", [{"data_set_size": 5}, {"file_md5": "0" * 32}], ids=["size", "md5"])
+def test_what_the_source_holds_in_another_file_is_not_sent(
+    source_orthanc: Orthanc, web_orthanc: Orthanc, entries: list[ManifestEntry], change: dict[str, Any]
 ) -> None:
-    changed = [replace(entries[0], data_set_size=5), *entries[1:]]
+    changed = [replace(entries[0], **change), *entries[1:]]
 
     context = context_of(source_orthanc, address_of(web_orthanc, "orthanc-peer-store"))
     sent = send("orthanc-peer-store", changed, context)

@@ -98,6 +98,21 @@ def test_what_cannot_be_taken_is_said_and_nothing_is_sent(
     assert not batch.transfers.exists()
 
 
+def test_of_several_studies_it_is_said_which_cannot_be_taken(
+    source_orthanc: Orthanc, user: User, tmp_path: Path
+) -> None:
+    (entry,) = stored_at(source_orthanc, write_study(tmp_path, 1))
+    missing = unique_uid()
+    batch = claimed(user, source_at(source_orthanc.url), entry.study_instance_uid, missing)
+
+    read_batch(batch)
+
+    assert (batch.state, batch.error_code) == (BatchState.FAILED, "study_not_at_source")
+    assert batch.error.startswith(f"{missing}: The source holds no such study.")
+    assert batch.error.endswith("Nothing was sent of any of the 2 studies.")
+    assert not batch.transfers.exists()
+
+
 def test_wrong_credentials_are_said(web: MakeWeb, user: User) -> None:
     source = source_at(web(lambda _: Reply(401)).url, username="us", password_encrypted=encrypt_password("no"))
     batch = claimed(user, source, unique_uid())

@@ -41,7 +41,8 @@ def take_studies(
 
     Raises StudyNotAtSource, StudyAmbiguous, StudyNotStable, SourceStopped, RequestError, PasswordUnreadable.
     """
-    endpoint, named = source.endpoint, {}
+    endpoint = source.endpoint
+    named: dict[str, str] = {}
     for study in studies:
         with _naming(study, studies):
             named.setdefault(find_study(endpoint, study, stop), study)

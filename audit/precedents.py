@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 
 from audit.judgements import Ground, InstanceVerdict, KnownContent, WasThereBefore
 from audit.models import Audit, InstanceAudit
+from audit.observations import MEANING, EvidenceKind, Family
 
 
 def among(instances: QuerySet[InstanceAudit], uids: Collection[str] | None) -> QuerySet[InstanceAudit]:
@@ -48,27 +49,42 @@ _DOUBTED = (Ground.CONTRADICTION, Ground.UNREADABLE, Ground.REMOVED)
 """What was proved before is not so sure any more."""
 _DOUBTING = ", ".join(f"'{ground}'" for ground in _DOUBTED)
 
+_BEGINNING = ", ".join(
+    f"'{kind}'"
+    for kind, (families, _) in MEANING.items()
+    if not {Family.ANSWER, Family.JOB}.isdisjoint(families) or kind in {EvidenceKind.SENT, EvidenceKind.NO_ANSWER}
+)
+"""What shows that it was begun to be sent."""
+
 
 def _question(audits: int, uids: int | None) -> str:
     """Not about those that tell nothing: the same content, and no verdict on it yet.
+
+    Of what a job sent there is no digest of the data set: two files are told apart by their MD5, which is no proof that
+    they are the same, but one that they are not.
 
     CROSS JOIN makes SQLite begin with the audit's own rows; to PostgreSQL it is an inner join as any other.
     """
     among_uids = "" if uids is None else f"AND own.sop_instance_uid IN ({_places(uids)})"
     return f"""
-        SELECT own.sop_instance_uid, other.sha256 = own.sha256, other.verdict, other.ground, other.was_there_before,
+        SELECT own.sop_instance_uid, own.sha256 <> '' AND other.sha256 = own.sha256,
+               other.verdict, other.ground, other.was_there_before,
                its.same_uid_means_same_content
         FROM audit_audit asking
         CROSS JOIN audit_instanceaudit own
         CROSS JOIN audit_instanceaudit other
         CROSS JOIN audit_audit its
-        WHERE asking.id = %s AND own.audit_id = asking.id AND own.sha256 <> ''
-          AND other.sop_instance_uid = own.sop_instance_uid AND other.sha256 <> ''
+        WHERE asking.id = %s AND own.audit_id = asking.id
+          AND other.sop_instance_uid = own.sop_instance_uid
           AND its.id = other.audit_id AND its.id NOT IN ({_places(audits)})
           AND its.destination_public_id = asking.destination_public_id
           AND its.destination_address = asking.destination_address {among_uids}
-          AND (other.sha256 <> own.sha256 OR other.verdict IN ({_TELLING})
-               OR other.ground IN ({_DOUBTING}))
+          AND ((own.sha256 <> '' AND other.sha256 <> ''
+                AND (other.sha256 <> own.sha256 OR other.verdict IN ({_TELLING}) OR other.ground IN ({_DOUBTING})))
+               OR ((own.sha256 = '' OR other.sha256 = '') AND own.file_md5 <> '' AND other.file_md5 <> ''
+                   AND own.file_md5 <> other.file_md5 AND EXISTS (
+                       SELECT 1 FROM audit_evidence said
+                       WHERE said.instance_id = other.id AND said.kind IN ({_BEGINNING}))))
         ORDER BY other.audit_id
     """  # noqa: S608  only placeholders and words of ours are put in
 

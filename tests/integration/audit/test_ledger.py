@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -200,6 +201,42 @@ def test_content_sent_there_later_by_another_transfer_stands_against_an_older_on
 
     assert (first.verdict, later.verdict) == ("committed", "unverifiable")
     assert "sent there with other content too" in later.reason
+
+
+def by_job(md5: str, said: EvidenceKind | None) -> Ledger:
+    """The audit of one instance that a source was to send by itself: nobody saw its bytes, but it told their MD5."""
+    (entry,) = study(1).entries
+    manifest = replace(study(1), entries=(replace(entry, file_md5=md5),))
+    ledger = Ledger(open_audit(manifest, at=DESTINATION, policy=Policy()))
+    ledger.note_was_there_before([], [])
+    ledger.begin_round()
+    if said is not None:
+        observe(ledger, said, 1)
+    ledger.flush()
+    return ledger
+
+
+@pytest.mark.parametrize(
+    ("md5", "said", "verdict"),
+    [
+        ("b" * 32, EvidenceKind.NO_ANSWER, "unverifiable"),
+        ("b" * 32, EvidenceKind.JOB_FAILED, "unverifiable"),
+        ("b" * 32, EvidenceKind.JOB_SUCCEEDED, "unverifiable"),
+        ("b" * 32, EvidenceKind.NOT_SENT, "committed"),
+        ("b" * 32, None, "committed"),
+        ("a" * 32, EvidenceKind.NO_ANSWER, "committed"),
+        ("", EvidenceKind.NO_ANSWER, "committed"),
+    ],
+)
+def test_what_two_jobs_sent_under_one_uid_is_told_apart_by_the_md5_of_the_source(
+    md5: str, said: EvidenceKind | None, verdict: str
+) -> None:
+    by_job(md5, said)
+    ledger = by_job("a" * 32, EvidenceKind.JOB_SUCCEEDED)
+    ledger.begin_round()
+    observe(ledger, EvidenceKind.PRESENT, 1)
+
+    assert ledger.close().verdict == verdict
 
 
 def test_an_earlier_proof_is_void_once_other_content_was_sent_since() -> None:

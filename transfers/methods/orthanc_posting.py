@@ -76,12 +76,14 @@ class OrthancPosting:
             if self._is_compressed:
                 headers["Content-Encoding"] = "gzip"
                 body = _compressed(_Body(file))
-            with self._orthanc.session.open(
-                "POST", "/instances", headers=headers, body=body, accepted=_REFUSING
-            ) as answer:
-                if file.is_out:
+            try:
+                with self._orthanc.session.open(
+                    "POST", "/instances", headers=headers, body=body, accepted=_REFUSING
+                ) as answer:
+                    said = _said(answer)
+            finally:
+                if file.is_out:  # also where no answer comes: whoever sends other content needs to know of ours
                     self._journal.write(file.observation(number))
-                said = _said(answer)
         self._take(file, said, answer, readers, number)
 
     def _take(

@@ -135,7 +135,10 @@ class JobSending:
     def _unclear(self, batch: Sequence[ManifestEntry], error: TransferError) -> Iterator[Seen]:
         """The source may have begun a job. One that is busy hardly has, but a gateway may say so in its place."""
         if isinstance(error, ServiceBusy):
-            self._begun = {entry.sop_instance_uid: lost(error) for entry in batch} | self._begun
+            outcome = lost(error)
+            first = [entry for entry in batch if entry.sop_instance_uid not in self._begun]
+            self._begun |= {entry.sop_instance_uid: outcome for entry in first}
+            yield from _observed(first, outcome.kind, {**outcome.detail, "will_be_sent_again": True})
             yield from self._not_begun(error)
             return
         yield _occurred("job_unclear", error)

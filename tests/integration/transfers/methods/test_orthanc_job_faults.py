@@ -413,6 +413,18 @@ def test_a_busy_answer_may_be_that_of_a_gateway_which_had_passed_the_job_on(
     assert [each.handle["id"] for each in sent.checkpoints if each.outlives_send] == [""]
 
 
+def test_a_job_after_a_busy_answer_is_not_the_first(web: MakeWeb, entries: list[ManifestEntry]) -> None:
+    def post(asked: Asked) -> Reply:
+        source.posts.append(asked)
+        return source.posted if len(source.posts) > 1 else Reply(503)
+
+    source = Source([job("Success")], other={"/peers/DEST/store": post})
+
+    sent = send(PEER, entries, context_of(web(source).url, DESTINATION))
+
+    assert all(sent.of(entry) == [NO_ANSWER, SUCCEEDED] for entry in entries)
+
+
 def test_something_else_that_does_not_know_a_job_is_not_its_source(web: MakeWeb, entries: list[ManifestEntry]) -> None:
     gone = {"/system": lambda _: Reply(404)}
     source = Source([job("Running"), Reply(404)], other=gone)

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import OutputWrapper
 
 from audit.entries import Skipped
-from audit.judgements import StudyVerdict
+from audit.judgements import StudyVerdict, WasThereBefore
 from audit.models import Audit, Evidence
 from audit.observations import EvidenceKind
 from audit.reports import counts_of, instance_documents, reason_for
@@ -68,7 +68,7 @@ def _transfer_json(transfer: Transfer) -> Iterator[str]:
 def may_trust_stable_study(transfer: Transfer) -> bool:
     """Whether the study appeared at once: by such a method, all of it, in one go, and as the source holds it.
 
-    What was sent before, or began and failed, may have made an incomplete study stable in between.
+    What was there or sent before, or began and failed, may have made an incomplete study stable in between.
     """
     audit = transfer.audit
     if transfer.method is None or audit.verdict != StudyVerdict.COMMITTED or audit.files_left_out:
@@ -76,6 +76,8 @@ def may_trust_stable_study(transfer: Transfer) -> bool:
     if not METHODS[transfer.method].destination_may_trust_stable_study or transfer.source_grown_by != 0:
         return False
     sent_at_once = list(transfer.attempts.values_list("instances", flat=True)) == [transfer.instances]
+    if audit.instances.exclude(was_there_before=WasThereBefore.NO).exists():
+        return False
     came_in_parts = transfer.events.filter(name="transaction_committed").count() > 1
     return sent_at_once and not came_in_parts and not _has_failed_in_between(audit)
 

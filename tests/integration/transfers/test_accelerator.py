@@ -16,6 +16,7 @@ from tests.fakes.accelerator_script import Script, Step
 from tests.fakes.fixtures import MakeAccelerator
 from tests.fakes.gateway import NoAnswer
 from tests.peers.orthanc import Orthanc
+from tests.source_entries import stored_at
 from transfers import run as runs
 from transfers.exit_codes import ExitCode
 from transfers.methods.base import ReconnectPolicy
@@ -93,6 +94,21 @@ def test_a_study_that_comes_in_parts_is_not_to_be_trusted_when_stable(peer: Acce
     assert transfer["verdict"] == "committed"
     assert not may_trust_if_whole()
     assert event_names().count("transaction_committed") == 3
+
+
+def test_a_study_of_which_some_was_there_before_is_not_to_be_trusted_when_stable(
+    peer: Accelerator, folder: Path, paths: list[Path]
+) -> None:
+    stored_at(peer.orthanc, paths[:2])
+    destination = destination_at(peer.url)
+    Destination.objects.update(same_uid_means_same_content=True)
+    destination.refresh_from_db()
+
+    outcome = send(destination, folder, "--method", "accelerator")
+
+    assert outcome.exit_code == ExitCode.COMMITTED
+    assert all(outcome.kinds(uid)[:2] == ["sent", "acknowledged"] for uid in uids_of(paths))
+    assert not may_trust_if_whole()
 
 
 def test_without_the_plug_in_nothing_is_sent(orthanc: Orthanc, folder: Path, paths: list[Path]) -> None:

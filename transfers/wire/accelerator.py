@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Any, Literal, NamedTuple
 
-from transfers.errors import MalformedAnswer
+from transfers.errors import MalformedAnswer, NotTheService, ResourceNotFound
 from transfers.wire.http import HttpAnswer, HttpSession
+from transfers.wire.orthanc import Orthanc
 
 PLUGIN = "transfers"
 """How /plugins names it."""
@@ -95,10 +96,27 @@ class Transaction:
                 raise MalformedAnswer
 
     def discard(self, session: HttpSession, seconds: float) -> None:
-        """Have it forgotten, its bytes with it; what a commit has stored stays."""
+        """Have it forgotten, its bytes with it; what a commit has stored stays.
+
+        Raises NotTheService where it is not the receiver that does not know it, but what stands in front of it.
+        """
+        try:
+            self._delete(session, seconds)
+        except ResourceNotFound:
+            _check_receiver(session)
+            raise
+
+    def _delete(self, session: HttpSession, seconds: float) -> None:
         with session.open("DELETE", self.path, headers=self._headers, seconds=seconds, is_repeatable=True) as answer:
             _check(answer)
             answer.read(_LARGEST_ANSWER_BYTES)
+
+
+def _check_receiver(session: HttpSession) -> None:
+    try:
+        Orthanc(session).system()
+    except ResourceNotFound as error:
+        raise NotTheService("Something else answers in place of the receiver. Check the path in the URL.") from error
 
 
 def create_transaction(

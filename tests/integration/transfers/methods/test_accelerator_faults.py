@@ -20,8 +20,9 @@ from tests.entries import entries_of
 from tests.fakes.accelerator import Accelerator as Peer
 from tests.fakes.accelerator_errors import Refused
 from tests.fakes.accelerator_script import Step
-from tests.fakes.fixtures import MakeAccelerator
+from tests.fakes.fixtures import MakeAccelerator, MakeWeb
 from tests.fakes.gateway import NoAnswer
+from tests.fakes.web import Reply
 from tests.integration.transfers.methods.pushing import context_of, held, push, push_threads, requests
 from tests.peers.orthanc import Orthanc
 from transfers.methods.accelerator import Accelerator
@@ -243,6 +244,17 @@ def test_a_commit_may_go_on_until_a_discard_is_answered(
     context = context_of(peer, policy=once, checkpoints=left)
     assert Accelerator().under_way(context) == {entry.sop_instance_uid for entry in six if left}
     assert Accelerator().under_way(context) == set()  # it answers, or has forgotten the transaction
+
+
+@pytest.mark.parametrize("is_orthanc", [True, False])
+def test_a_404_of_what_stands_before_a_receiver_does_not_end_a_commit(web: MakeWeb, is_orthanc: bool) -> None:
+    left = Checkpoint("transaction", {"path": "/transfers/push/1", "sop_instance_uids": ["2.25.1"]})
+    version = Reply(body=b'{"Version": "1.12.4"}', content_type="application/json")
+    service = web(lambda asked: version if is_orthanc and asked.path == "/system" else Reply(404))
+
+    under_way = Accelerator().under_way(context_of(service.url, checkpoints=[left]))
+
+    assert under_way == (set() if is_orthanc else {"2.25.1"})
 
 
 def test_closing_it_ends_the_threads_and_discards(peer: Peer, six: list[ManifestEntry]) -> None:

@@ -26,6 +26,8 @@ _LOST = {
     Step.COMMITTED: "not committed",
     Step.PRESENT: "not found",
 }
+_OF_A_JOB = _LABELS | {Step.SENT: "Given to a job", Step.ACKNOWLEDGED: "Sent, says the job"}
+_LOST_BY_A_JOB = _LOST | {Step.SENT: "given to no job", Step.ACKNOWLEDGED: "not said to be sent"}
 _CLAIMED = frozenset({Step.SENT, Step.ACKNOWLEDGED})
 
 
@@ -35,6 +37,8 @@ class Asked:
 
     sends: bool = True
     """Whether anything was ever to be sent."""
+    by_job: bool = False
+    """Whether a source sends by itself: nothing is acknowledged to us then."""
     asks: bool = True
     """Whether the destination is asked for lists afterwards."""
     commits: bool = False
@@ -68,10 +72,11 @@ def _step(
     expected = tally.get("instances", 0)
     count = expected if step is Step.EXPECTED else tally.get(step, 0)
     unknown = _why_unknown(step, count, asked)
-    lost = _lost(step, tally, expected - count) if is_over and not unknown else {}
+    labels, losses = (_OF_A_JOB, _LOST_BY_A_JOB) if asked.by_job else (_LABELS, _LOST)
+    lost = _lost(step, tally, expected - count, losses) if is_over and not unknown else {}
     return {
         "key": step.value,
-        "label": _LABELS[step],
+        "label": labels[step],
         "count": count,
         "of": expected,
         "tone": _tone(step, count, tally, is_over=is_over),
@@ -87,10 +92,10 @@ def _why_unknown(step: Step, count: int, asked: Asked) -> str:
     return "not asked" if step is Step.PRESENT and not asked.asks and not count else ""
 
 
-def _lost(step: Step, tally: Mapping[str, int], missing: int) -> dict[str, str]:
+def _lost(step: Step, tally: Mapping[str, int], missing: int, losses: Mapping[Step, str]) -> dict[str, str]:
     """In words, by what a link to them limits the table to. What was not to be compared is not lost."""
     if step is not Step.COMPARED:
-        return {step.value: f"−{missing:,} {_LOST[step]}"} if missing else {}
+        return {step.value: f"−{missing:,} {losses[step]}"} if missing else {}
     different = tally.get(DIFFERENT, 0)
     texts = {DIFFERENT: (different, f"−{different:,} different")}
     texts[step.value] = (missing - different, f"{missing - different:,} not compared")

@@ -23,6 +23,8 @@ from transfers.forms import InstanceFilterForm
 from transfers.funnel import Asked, steps_of
 from transfers.instance_listing import InstanceFilters, matching, page_of, rows_of
 from transfers.lanes import Sending, StateChange, lanes_of
+from transfers.methods import METHODS
+from transfers.methods.orthanc_job import OrthancJobMethod
 from transfers.models import Transfer
 from transfers.rows import chip_of, title_of
 from transfers.settings_used import proves_of, settings_of
@@ -135,6 +137,7 @@ def _asked(look: Look) -> Asked:
     tally, verification = look.tally, look.transfer.verification
     return Asked(
         sends=look.transfer.method is not None,
+        by_job=isinstance(METHODS.get(look.transfer.method or ""), OrthancJobMethod),
         asks=verification.asks,
         commits=look.asked_to_commit,
         compares=verification.compares_content or bool(tally.get("compared") or tally.get("different")),

@@ -53,6 +53,13 @@ def test_a_destination_that_is_not_asked_has_no_number() -> None:
     assert found["present"]["losses"] == []
 
 
+def test_what_a_job_says_is_not_called_an_acknowledgement() -> None:
+    found = steps(TALLY, by_job=True)
+
+    assert [step["label"] for step in found.values()] == ["Expected", "Given to a job", "Sent, says the job", "Present"]
+    assert found["acknowledged"]["losses"][0]["text"] == "−5 not said to be sent"
+
+
 def test_a_study_that_is_only_asked_about_is_not_sent() -> None:
     found = steps({"instances": 3, "present": 3}, sends=False)
 

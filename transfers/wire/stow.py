@@ -43,9 +43,12 @@ def read_stow_answer(content: bytes, media_type: str) -> StowAnswer:
         return StowAnswer()
     try:
         items = _xml_items(content) if _is_xml(content, media_type) else _json_items(content)
+        stored, failed = items.get(_REFERENCED_SOP_SEQUENCE, []), items.get(_FAILED_SOP_SEQUENCE, [])
+        # An item of those that were stored has no reason why it was not: one that does says both.
+        contradictory = [item for item in stored if _reason(item.get(_FAILURE_REASON, "0")) != 0]
         return StowAnswer(
-            stored=dict(_reasons(items.get(_REFERENCED_SOP_SEQUENCE, []), _WARNING_REASON)),
-            failed=dict(_reasons(items.get(_FAILED_SOP_SEQUENCE, []), _FAILURE_REASON)),
+            stored=dict(_reasons(stored, _WARNING_REASON)),
+            failed=dict(_reasons([*contradictory, *failed], _FAILURE_REASON)),
             other_failures=len(items.get(_OTHER_FAILURES_SEQUENCE, [])),
         )
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError, ParseError, DefusedXmlException) as error:

@@ -53,6 +53,13 @@ def test_the_same_in_xml() -> None:
     assert read_stow_answer(in_xml("00081199", "1.2.3"), XML) == StowAnswer({"1.2.3": None})
 
 
+@pytest.mark.parametrize(("reason", "failed"), [(42752, {"1.2.1": 0xA700}), ("x", {"1.2.1": None}), (0, {})])
+def test_what_is_said_to_be_stored_with_a_reason_why_not_is_both(reason: object, failed: dict[str, int | None]) -> None:
+    content = in_json(x00081199=[item("1.2.1", x00081197=reason)])
+
+    assert read_stow_answer(content, JSON) == StowAnswer({"1.2.1": None}, failed)
+
+
 def test_which_of_the_two_it_is_can_be_seen_whatever_the_type_says() -> None:
     assert read_stow_answer(in_xml("00081199", "1.2.3"), "text/plain").stored == {"1.2.3": None}
     assert read_stow_answer(in_json(x00081199=[item("1.2.3")]), "").stored == {"1.2.3": None}

@@ -17,7 +17,10 @@ def boundary_of(content_type: str) -> bytes:
     """The boundary that a Content-Type names. Raises MalformedAnswer where it names none."""
     message = Message()
     message["Content-Type"] = content_type
-    boundary = message.get_param("boundary")
+    try:
+        boundary = message.get_param("boundary")
+    except TypeError:  # the library trips over numbered parameters beside one without a number (RFC 2231 3)
+        boundary = None
     if not isinstance(boundary, str) or not 0 < len(boundary) <= _LONGEST_BOUNDARY or not boundary.isascii():
         raise MalformedAnswer("The answer is made of parts, and does not say what stands between them.")
     return boundary.encode("ascii")

@@ -172,7 +172,7 @@ def _changes(answer: Any) -> Changes:
             for each in answer["Changes"]
         )
         return Changes(changes, int(answer["Last"]), answer["Done"] is True)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise MalformedAnswer("The service's log of changes cannot be read.") from error
 
 

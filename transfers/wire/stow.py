@@ -23,6 +23,15 @@ _WARNING_REASON = "00081196"
 _FAILURE_REASON = "00081197"
 _LARGEST_REASON = 0xFFFF
 _LONGEST_REASON = len(str(_LARGEST_REASON))
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,  # of an encoding, too, that XML names and nobody knows
+    RecursionError,
+    ParseError,
+    DefusedXmlException,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +60,7 @@ def read_stow_answer(content: bytes, media_type: str) -> StowAnswer:
             failed=dict(_reasons([*contradictory, *failed], _FAILURE_REASON)),
             other_failures=len(items.get(_OTHER_FAILURES_SEQUENCE, [])),
         )
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError, ParseError, DefusedXmlException) as error:
+    except _UNREADABLE as error:
         raise MalformedAnswer("What the service says of the instances that it was sent cannot be read.") from error
 
 

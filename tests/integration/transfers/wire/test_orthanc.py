@@ -181,7 +181,13 @@ def test_changes_are_read_from_where_they_were_left(orthanc: Orthanc, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "body", [b"{}", b'{"Changes": [{}], "Last": 1, "Done": true}', b'{"Changes": [], "Last": "x"}']
+    "body",
+    [
+        b"{}",
+        b'{"Changes": [{}], "Last": 1, "Done": true}',
+        b'{"Changes": [], "Last": "x"}',
+        b'{"Changes": [], "Last": 1e999}',
+    ],
 )
 def test_changes_that_cannot_be_read_are_malformed(web: MakeWeb, body: bytes) -> None:
     service = web(always(Reply(body=body)))

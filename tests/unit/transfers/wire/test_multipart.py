@@ -98,7 +98,14 @@ def test_the_boundary_is_read(content_type: str, boundary: bytes) -> None:
     assert boundary_of(content_type) == boundary
 
 
-@pytest.mark.parametrize("content_type", ["multipart/related", "multipart/related; boundary=" + "x" * 71])
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "multipart/related",
+        "multipart/related; boundary=" + "x" * 71,
+        "multipart/related; boundary*1*=a; boundary*=b",
+    ],
+)
 def test_without_a_boundary_nothing_can_be_read(content_type: str) -> None:
     with pytest.raises(MalformedAnswer):
         boundary_of(content_type)

@@ -89,6 +89,7 @@ def test_nothing_said_is_a_receipt_for_nothing(content: bytes) -> None:
         b"[" * 100_000,
         b"<",
         b"<html><body>Log in<br></body></html>",
+        b'<?xml version="1.0" encoding="nonsense"?><NativeDicomModel/>',
         in_json(x00081199=[item("1.2.3")])[:-1],
         in_xml("00081199", "1.2.3")[:-1],
         b"\xff\xfe",

@@ -156,7 +156,8 @@ def _address_of_url(url: str) -> _Address | None:
         return None
     if not split.hostname or split.scheme not in _DEFAULT_PORTS:
         return None
-    segments = [unquote(segment) for segment in split.path.split("/") if segment]
+    # In one spelling, in which an encoded slash stays part of its segment (RFC 3986 2.2).
+    segments = [quote(unquote(segment), safe="") for segment in split.path.split("/") if segment]
     return _Address(split.scheme, _host(split.hostname), port, "".join(f"/{segment}" for segment in segments))
 
 

@@ -14,8 +14,8 @@ from transfers.errors import AliasAmbiguous, AliasLeadsElsewhere, AliasUnknown
 
 MOST_NAMED = 10
 _HERE = "localhost"
-_OF_PATHS = "/:@!$&'()*+,;="
-"""What a path may hold as it is (RFC 3986 3.3)."""
+_OF_SEGMENTS = "!$&'()*+,;=:@"
+"""Characters that stand for themselves in a segment of a path (RFC 3986 3.3)."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -59,7 +59,7 @@ class Alias:
         if address is None:
             return "no usable URL"
         split = urlsplit(self.url)
-        return f"{split.scheme}://{split.netloc.rpartition('@')[2]}{quote(address.path, safe=_OF_PATHS)}"
+        return f"{split.scheme}://{split.netloc.rpartition('@')[2]}{address.path}"
 
 
 class _Address(NamedTuple):
@@ -67,7 +67,7 @@ class _Address(NamedTuple):
     host: str
     port: int
     path: str
-    """Of a URL without slashes at its end; the AE title of DICOM."""
+    """Of a URL percent-encoded, without slashes at its end; the AE title of DICOM."""
 
 
 _KINDS: dict[type[HttpEndpoint] | type[DicomEndpoint], frozenset[AliasKind]] = {
@@ -157,7 +157,7 @@ def _address_of_url(url: str) -> _Address | None:
     if not split.hostname or split.scheme not in _DEFAULT_PORTS:
         return None
     # In one spelling, in which an encoded slash stays part of its segment (RFC 3986 2.2).
-    segments = [quote(unquote(segment), safe="") for segment in split.path.split("/") if segment]
+    segments = [quote(unquote(segment), safe=_OF_SEGMENTS) for segment in split.path.split("/") if segment]
     return _Address(split.scheme, _host(split.hostname), port, "".join(f"/{segment}" for segment in segments))
 
 

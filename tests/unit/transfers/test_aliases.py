@@ -27,6 +27,7 @@ def dicom(host: str = "pacs.example", port: int = 104, title: str = "PACS") -> D
         (modality(title="PACS "), dicom()),
         (Alias(AliasKind.PEER, "P", url="http://A.example/"), OrthancEndpoint("http://a.example:80")),
         (Alias(AliasKind.PEER, "P", url="https://a.example//orthanc/"), OrthancEndpoint("https://a.example/orthanc")),
+        (Alias(AliasKind.PEER, "P", url="http://a.example/a%62%c3%a9"), OrthancEndpoint("http://a.example/ab%C3%A9")),
         (Alias(AliasKind.PEER, "P", url="http://user:word@a.example/"), OrthancEndpoint("http://a.example")),
         (Alias(AliasKind.ACCELERATED_PEER, "P", url="http://a.example/"), OrthancEndpoint("http://a.example")),
         (
@@ -50,6 +51,7 @@ def test_an_alias_leads_to_the_destination_however_its_address_is_spelled(alias:
         (Alias(AliasKind.PEER, "P", url="http://a.example/"), DicomWebEndpoint("http://a.example")),
         (Alias(AliasKind.PEER, "P", url="http://a.example/"), OrthancEndpoint("https://a.example")),
         (Alias(AliasKind.PEER, "P", url="http://a.example/other"), OrthancEndpoint("http://a.example")),
+        (Alias(AliasKind.PEER, "P", url="http://a.example/a%2Fb"), OrthancEndpoint("http://a.example/a/b")),
         (Alias(AliasKind.PEER, "P", url="http://a.example/A"), OrthancEndpoint("http://a.example/a")),
         (Alias(AliasKind.PEER, "P", url="http://a.example:none/"), OrthancEndpoint("http://a.example:none")),
         (Alias(AliasKind.PEER, "P", url="nonsense"), OrthancEndpoint("nonsense")),

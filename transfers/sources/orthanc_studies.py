@@ -314,12 +314,12 @@ def _transfer_syntax_uid(orthanc: Orthanc, source_id: str) -> str:
     return str(header.get("TransferSyntaxUID") or "").strip("\0 ") if isinstance(header, dict) else ""
 
 
-def _children(resource: Resource, name: str) -> list[Any]:
-    """What is below it, by Orthanc IDs that are yet to be checked. Raises MalformedAnswer."""
+def _children(resource: Resource, name: str) -> list[str]:
+    """What is below it, by Orthanc IDs. Raises MalformedAnswer."""
     found = resource.get(name)
     if not isinstance(found, list):
         raise MalformedAnswer("The source does not say what is in the study.")
-    return found
+    return [checked_id(each) for each in found]
 
 
 def _in_words(fields: Sequence[str]) -> str:

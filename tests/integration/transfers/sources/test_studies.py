@@ -299,10 +299,11 @@ def test_what_is_deleted_while_the_manifest_is_taken_is_not_in_it(web: MakeWeb) 
         {TWO: said({"ID": TWO})},
         {"bulk-content": said({"no": "list"})},
         {"bulk-content": said([{"no": "id"}])},
+        {SERIES: said({"ID": SERIES, "Instances": [ONE, {}]})},
         {"bulk-content": Reply(body=b'[{"ID": ', content_type="application/json")},
         {"md5": Reply(body=b"no digest", content_type="text/plain")},
     ],
-    ids=["left out", "no list", "no ids", "cut", "no MD5"],
+    ids=["left out", "no list", "no ids", "no id", "cut", "no MD5"],
 )
 def test_a_list_that_is_not_whole_is_no_manifest(web: MakeWeb, wrong: dict[str, Reply]) -> None:
     with pytest.raises(MalformedAnswer):

@@ -101,6 +101,9 @@ class Peer(models.Model):
         ways = (self.username, self.bearer_token_encrypted, self.oauth2_token_url)
         if sum(map(bool, ways)) > 1:
             raise ValidationError("Log in by a user name, by a bearer token or by OAuth2: by one of the three.")
+        if self.url.lower().startswith("https:") and self.oauth2_token_url.lower().startswith("http:"):
+            message = "A URL of https needs a token URL of https too: else the client secret travels unencrypted."
+            raise ValidationError({"oauth2_token_url": message})
         if bool(self.oauth2_token_url) != bool(self.oauth2_client_id and self.oauth2_client_secret_encrypted):
             raise ValidationError({"oauth2_token_url": "OAuth2 needs a token URL, a client id and a client secret."})
         if bool(self.tls_certificate_file) != bool(self.tls_key_file):

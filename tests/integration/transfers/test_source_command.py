@@ -67,6 +67,7 @@ def test_a_password_of_another_secret_key_fails_the_check() -> None:
         (["--url", "http://x.example", "--password-env", "PASSWORD"], "needs a user name"),
         (["--url", "http://x.example", "--username", "u", "--bearer-token-env", "TOKEN"], "one of the three"),
         (["--url", "http://x.example", "--oauth2-token-url", "http://t.example"], "OAuth2 needs"),
+        (["--url", "https://x.example", "--oauth2-token-url", "http://t.example"], "needs a token URL of https"),
         (["--url", "http://x.example", "--header", "X-Key"], "NAME=VAR"),
         (["--url", "http://x.example", "--header", "X-Key=NOT_THERE"], "no environment variable NOT_THERE"),
         (["--url", "http://x.example", "--header", "Host=KEY"], "set by Tallyman"),

@@ -179,6 +179,6 @@ class SourceViews(ApiViewSet):
         asked.is_valid(raise_exception=True)
         source = get_object_or_404(Source, name=name)
         limit: int = asked.validated_data["limit"]
-        found = search_studies(source.endpoint, asked.query(), limit + 1)
+        found = search_studies(source.interactive_endpoint, asked.query(), limit + 1)
         document = {"results": [asdict(study) for study in found[:limit]], "has_more": len(found) > limit}
         return Response(document, headers={"Cache-Control": "no-store"})

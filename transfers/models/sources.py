@@ -12,6 +12,8 @@ from simple_history.models import HistoricalRecords
 from transfers import endpoints
 from transfers.peer import SECRETS, Peer
 
+PATIENCE_SECONDS = 15.0
+
 
 def source_kind_choices() -> list[tuple[str, str]]:
     return [("orthanc", "Orthanc (REST)")]
@@ -44,3 +46,8 @@ class Source(Peer):
     def endpoint(self) -> endpoints.OrthancEndpoint:
         """What `transfers.sources` needs to know of it. Raises PasswordUnreadable."""
         return endpoints.OrthancEndpoint(**self.http_settings, connections=self.connections)
+
+    @property
+    def interactive_endpoint(self) -> endpoints.OrthancEndpoint:
+        """The same, for a question whose answer somebody waits for. Raises PasswordUnreadable."""
+        return self.endpoint.hurried(connect_seconds=PATIENCE_SECONDS, dimse_seconds=PATIENCE_SECONDS)

@@ -8,16 +8,12 @@ from typing import Any
 from django.http import QueryDict
 
 from transfers.aliases import Alias
-from transfers.endpoints import OrthancEndpoint
 from transfers.errors import RequestError
 from transfers.models import Source
 from transfers.passwords import PasswordUnreadable
 from transfers.sources.orthanc_studies import MOST_FOUND, FoundStudy, search_studies
 from transfers.study_search_form import StudySearchForm
 from transfers.wire.orthanc_aliases import aliases_of
-
-_PATIENCE_SECONDS = 15.0
-"""Somebody waits in front of the page."""
 
 
 def studies_context(source: Source | None, said: QueryDict | None, *, searches: bool) -> dict[str, Any]:
@@ -41,7 +37,7 @@ def studies_context(source: Source | None, said: QueryDict | None, *, searches: 
 def aliases_at(source: Source) -> tuple[tuple[Alias, ...], str]:
     """All that it has; or why it could not be asked."""
     try:
-        return aliases_of(_hurried(source)), ""
+        return aliases_of(source.interactive_endpoint), ""
     except (RequestError, PasswordUnreadable) as error:
         return (), str(error)
 
@@ -51,7 +47,7 @@ def _search(source: Source, form: StudySearchForm) -> tuple[Sequence[FoundStudy]
     if not form.is_valid():
         return (), ""
     try:
-        found = search_studies(_hurried(source), form.query())
+        found = search_studies(source.interactive_endpoint, form.query())
     except (RequestError, PasswordUnreadable) as error:
         return (), str(error)
     return sorted(found, key=lambda study: study.study_date, reverse=True), ""
@@ -69,7 +65,3 @@ def _row(study: FoundStudy, chosen: Sequence[str]) -> dict[str, Any]:
 def _date_text(date: str) -> str:
     """As the source has it where it is no date of DICOM."""
     return f"{date[:4]}-{date[4:6]}-{date[6:]}" if len(date) == 8 and date.isdigit() else date
-
-
-def _hurried(source: Source) -> OrthancEndpoint:
-    return source.endpoint.hurried(connect_seconds=_PATIENCE_SECONDS, dimse_seconds=_PATIENCE_SECONDS)

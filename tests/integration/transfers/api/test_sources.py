@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -12,17 +13,18 @@ from rest_framework.test import APIClient
 
 from tests.datasets import unique_uid, write_study
 from tests.fakes.fixtures import MakeWeb
-from tests.fakes.web import Reply
+from tests.fakes.web import Asked, Reply
 from tests.peers.orthanc import Orthanc
 from tests.source_entries import stored_at
 from transfers.methods import METHODS
-from transfers.models import Batch, Destination, Source, Transfer
+from transfers.models import Batch, Destination, Source, Transfer, sources
 from transfers.passwords import encrypt_password
 
 pytestmark = pytest.mark.django_db
 
 SOURCES = "/api/v1/sources/"
 BATCHES = "/api/v1/batches/"
+SECONDS = 15.0
 
 
 @pytest.fixture
@@ -113,6 +115,24 @@ def test_a_search_that_is_none_is_refused(api: APIClient, source: Source, query:
 
     assert refused.status_code == 400
     assert list(refused.json()["errors"]) == [field]
+
+
+def test_whoever_searches_waits_for_a_silent_source_no_longer_than_people_do(
+    api: APIClient, web: MakeWeb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "PATIENCE_SECONDS", 0.2)
+    answered = Event()
+
+    def say_nothing(_: Asked) -> Reply:
+        answered.wait(SECONDS)
+        return Reply()
+
+    Source.objects.create(name="research", url=web(say_nothing).url)
+
+    problem = search(api, patient_id="X")
+    answered.set()
+
+    assert (problem.status_code, problem.json()["code"]) == (502, "request_timed_out")
 
 
 @pytest.mark.parametrize(

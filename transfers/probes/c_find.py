@@ -74,6 +74,10 @@ class FindLine:
     def ask_for_copies(self, sop_instance_uids: Sequence[str]) -> Iterator[Row]:  # noqa: ARG002 it does not tell
         return iter(())
 
+    def beside(self) -> Sequence[FindLine]:
+        """None: archives allow few associations, and a list over one costs little beside sending."""
+        return ()
+
     def is_lost_by(self, error: TransferError) -> bool:
         return not isinstance(error, ListingFailed) or isinstance(error, ListingEndless)
 

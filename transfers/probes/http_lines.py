@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from threading import Event
 
 from transfers.endpoints import HttpEndpoint
@@ -14,6 +15,7 @@ from transfers.errors import (
     ServiceFailed,
     TransferError,
 )
+from transfers.probes.lines import Line
 from transfers.wire.http import HttpSession
 
 _OF_ONE_QUESTION = (
@@ -41,6 +43,10 @@ class HttpLine:
     def _new_session(self) -> HttpSession:
         self._session = HttpSession(self._endpoint, self._stop)
         return self._session
+
+    def beside(self) -> Sequence[Line]:
+        """None, unless a line says otherwise."""
+        return ()
 
     def is_lost_by(self, error: TransferError) -> bool:
         return not isinstance(error, _OF_ONE_QUESTION)

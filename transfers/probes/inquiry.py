@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from threading import Event
@@ -19,10 +20,13 @@ from transfers.errors import (
 )
 from transfers.probes.answers import Answer
 from transfers.probes.lines import Line
+from transfers.probes.side_lines import SideLines
 from transfers.wire.identifiers import Query, Row
 
 MOST_LOSSES = 3
 """Lines lost in a row after which the others wait for the next try."""
+_FEWEST_QUESTIONS = 3
+"""That one more line is opened for."""
 _INTERRUPTIONS = (AssociationInterrupted, RequestInterrupted, TransferStopped)
 _STOPPED = "The transfer was stopped before the destination was asked."
 _FIRST_PAUSE_SECONDS = 0.25
@@ -84,13 +88,11 @@ class Inquiry:
             failed: list[Query] = []
             held_back: list[Query] = []
             asked_to_wait = 0.0
-            for query in pending:
-                again = held_back if self._barrier is not None else failed
-                answer = self._answer(query)
+            for answer, is_held_back in self._answers(pending):
                 yield answer
                 asked_to_wait = max(asked_to_wait, _asked_to_wait(answer.error))
-                if answer.may_pass and is_open(query):
-                    again.append(query)
+                if answer.may_pass and is_open(answer.query):
+                    (held_back if is_held_back else failed).append(answer.query)
             now = time.monotonic()
             retry_until = retry_until or now + self._retry_seconds
             pending = held_back + failed
@@ -114,6 +116,31 @@ class Inquiry:
         """What happened to the association since the last time."""
         occurrences, self._occurrences = self._occurrences, []
         yield from occurrences
+
+    def _answers(self, queries: Sequence[Query]) -> Iterator[tuple[Answer, bool]]:
+        """An answer to each, and whether it was held back: not asked because of a barrier before it.
+
+        The first is asked alone, so that a destination that refuses us does so once.
+        """
+        waiting = deque(queries)
+        yield self._asked(waiting.popleft())
+        with SideLines(self._lines_beside(len(waiting)), waiting, self._stop) as beside:
+            while (query := _next_of(waiting)) is not None:
+                yield self._asked(query)
+                yield from ((answer, False) for answer in beside.answers())
+            beside.wait()
+            yield from ((answer, False) for answer in beside.answers())
+        for query in waiting:  # what failed over a side line
+            yield self._asked(query)
+
+    def _asked(self, query: Query) -> tuple[Answer, bool]:
+        is_held_back = self._barrier is not None
+        return self._answer(query), is_held_back
+
+    def _lines_beside(self, questions: int) -> Sequence[Line]:
+        if self._barrier is not None or not self._is_open:
+            return ()
+        return self._line.beside()[: questions // _FEWEST_QUESTIONS]
 
     def _answer(self, query: Query) -> Answer:
         asked_at = time.monotonic()
@@ -184,6 +211,14 @@ class Inquiry:
     def _occurred(self, name: str, **detail: Any) -> None:
         detail = {self._line.medium: f"listing {self._opened}"} | detail
         self._occurrences.append(Occurrence(name, datetime.now(UTC), detail))
+
+
+def _next_of(waiting: deque[Query]) -> Query | None:
+    """None where the side lines took the last one."""
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
 
 
 def _asked_to_wait(error: TransferError | None) -> float:

@@ -39,6 +39,10 @@ class Line(Protocol):
         """
         ...
 
+    def beside(self) -> Sequence[Line]:
+        """More of the same, not open, that may be asked while this one is; none where one is all there should be."""
+        ...
+
     def is_lost_by(self, error: TransferError) -> bool:
         """Whether an error of a question is one of the line itself, and other questions would meet it too."""
         ...

@@ -33,8 +33,14 @@ class QidoLine(HttpLine):
 
     def __init__(self, endpoint: DicomWebEndpoint, bounds: ListBounds, stop: Event) -> None:
         super().__init__(endpoint, stop)
+        self._endpoint: DicomWebEndpoint = endpoint
         self._bounds = bounds
         self._client: DicomWeb | None = None
+
+    def beside(self) -> Sequence[QidoLine]:
+        """As many as make up the requests that may be under way there at once: each is answered from a search."""
+        endpoint, bounds, stop = self._endpoint, self._bounds, self._stop
+        return [QidoLine(endpoint, bounds, stop) for _ in range(endpoint.connections - 1)]
 
     def open(self) -> None:
         self._client = DicomWeb(self._new_session())

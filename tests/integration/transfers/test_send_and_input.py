@@ -51,7 +51,8 @@ def test_one_uid_in_two_studies_keeps_both_from_being_sent(archive: MakeArchive,
 
 def test_a_broken_file_keeps_the_study_from_being_simply_committed(archive: MakeArchive, folder: Path) -> None:
     first, *_ = write_study(folder, 3)
-    (folder / "broken.dcm").write_bytes(first.read_bytes()[:260])  # within its file meta group, however long its UIDs are
+    # Within its file meta group, however long its UIDs are.
+    (folder / "broken.dcm").write_bytes(first.read_bytes()[:260])
 
     outcome = send(destination_for(archive()), folder)
 

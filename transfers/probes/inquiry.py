@@ -19,7 +19,7 @@ from transfers.errors import (
     TransferStopped,
 )
 from transfers.probes.answers import Answer
-from transfers.probes.lines import Line
+from transfers.probes.lines import STOPPED, Line, read_rows
 from transfers.probes.side_lines import SideLines
 from transfers.wire.identifiers import Query, Row
 
@@ -28,7 +28,6 @@ MOST_LOSSES = 3
 _FEWEST_QUESTIONS = 3
 """That one more line is opened for."""
 _INTERRUPTIONS = (AssociationInterrupted, RequestInterrupted, TransferStopped)
-_STOPPED = "The transfer was stopped before the destination was asked."
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 2.0
 _PAUSE_FACTOR = 1.5
@@ -145,7 +144,7 @@ class Inquiry:
     def _answer(self, query: Query) -> Answer:
         asked_at = time.monotonic()
         rows: list[Row] = []
-        error = TransferStopped(_STOPPED) if self._stop.is_set() else self._barrier
+        error = TransferStopped(STOPPED) if self._stop.is_set() else self._barrier
         if error is None:
             error = self._read(lambda: self._line.ask(query), rows)
         return Answer(query, tuple(rows), error, asked_at, time.monotonic())
@@ -156,13 +155,8 @@ class Inquiry:
             self._open()
         except TransferError as error:
             return self._not_opened(error)
-        try:
-            for row in ask():
-                rows.append(row)
-                if self._stop.is_set():
-                    raise TransferStopped(_STOPPED)
-        except TransferError as error:
-            return self._broken_off(error)
+        if (why := read_rows(ask, rows, self._stop)) is not None:
+            return self._broken_off(why)
         self._losses = 0
         return None
 
@@ -176,7 +170,7 @@ class Inquiry:
 
     def _not_opened(self, error: TransferError) -> TransferError:
         if isinstance(error, _INTERRUPTIONS):
-            return TransferStopped(_STOPPED)
+            return TransferStopped(STOPPED)
         self._barrier = error
         self._failed(self._line.name_of_failure(error), error)
         return error
@@ -187,7 +181,7 @@ class Inquiry:
             self._line.abort()
             self._is_open = False
         if is_interrupted:
-            return TransferStopped(_STOPPED)
+            return TransferStopped(STOPPED)
         # A list without end is the fault of that list, though nothing more can be asked over the same line.
         if self._line.is_lost_by(error) and not isinstance(error, ListingEndless):
             self._lost(error)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from threading import Event
 from typing import Protocol
 
-from transfers.errors import TransferError
+from transfers.errors import TransferError, TransferStopped
 from transfers.wire.identifiers import Query, Row
+
+STOPPED = "The transfer was stopped before the destination was asked."
 
 
 class Line(Protocol):
@@ -58,3 +61,15 @@ class Line(Protocol):
     def abort(self) -> None:
         """At once; only called while open."""
         ...
+
+
+def read_rows(ask: Callable[[], Iterator[Row]], rows: list[Row], stop: Event) -> TransferError | None:
+    """Add what is answered to the rows; returns why that is not all, or None."""
+    try:
+        for row in ask():
+            rows.append(row)
+            if stop.is_set():
+                return TransferStopped(STOPPED)
+    except TransferError as error:
+        return error
+    return None

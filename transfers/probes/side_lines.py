@@ -12,7 +12,7 @@ from typing import Self
 
 from transfers.errors import TransferError
 from transfers.probes.answers import Answer
-from transfers.probes.lines import Line
+from transfers.probes.lines import Line, read_rows
 from transfers.wire.identifiers import Query, Row
 
 
@@ -78,25 +78,10 @@ class SideLines:
             query = self._questions.popleft()
         except IndexError:
             return False
-        answer = None
-        try:
-            answer = self._answer(line, query)
-        finally:
-            if answer is None:
-                self._questions.appendleft(query)
-        if answer is not None:
-            self._answers.put(answer)
-        return answer is not None
-
-    def _answer(self, line: Line, query: Query) -> Answer | None:
-        """None where it is not finished."""
         asked_at = time.monotonic()
         rows: list[Row] = []
-        try:
-            for row in line.ask(query):
-                rows.append(row)
-                if self._stop.is_set():
-                    return None
-        except TransferError:
-            return None
-        return Answer(query, tuple(rows), asked_at=asked_at, ended_at=time.monotonic())
+        if read_rows(lambda: line.ask(query), rows, self._stop) is not None:
+            self._questions.appendleft(query)
+            return False
+        self._answers.put(Answer(query, tuple(rows), None, asked_at, time.monotonic()))
+        return True

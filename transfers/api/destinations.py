@@ -13,32 +13,26 @@ from rest_framework.reverse import reverse
 
 from transfers.api import words
 from transfers.api.fields import WayToVerify
+from transfers.api.peers import PeerDocument
 from transfers.api.views import ApiViewSet
 from transfers.destination_check import DestinationCheck, Side, check_destination
 from transfers.methods import METHODS
 from transfers.models import Destination
-from transfers.peer import LOGINS
 from transfers.rollback import deleting_side
 from transfers.wire.connection_test import ConnectionReport
 from transfers.wire.service_test import ServiceReport
 
 
-class DestinationDocument(serializers.ModelSerializer[Destination]):
+class DestinationDocument(PeerDocument[Destination]):
     """An archive, and how to speak to it. Its credentials are never shown."""
 
-    id = serializers.UUIDField(source="public_id")
     kind = serializers.ChoiceField(words.DESTINATION_KINDS)
     address = serializers.CharField(help_text="Host, port and called AE title; or the URL of the service.")
     calling_ae_title = serializers.SerializerMethodField(help_text="Who we say we are; empty over HTTP.")
     service_url = serializers.CharField(source="url", help_text="Of a DICOMweb service or an Orthanc; else empty.")
-    login = serializers.ChoiceField(LOGINS, help_text="How we log in over HTTP.")
-    header_names = serializers.ListField(
-        child=serializers.CharField(), help_text="Of the headers that every request carries."
-    )
     ask_at = serializers.SerializerMethodField(
         help_text="Names of other entries for the same archive, by which it is asked, read back and watched too."
     )
-    tls = serializers.BooleanField(source="tls_enabled")
     verify = WayToVerify(help_text="How it is asked after sending, where a batch says nothing.")
     reverify_after_days = serializers.SerializerMethodField(
         help_text="When a committed study is asked about again, in days after that."

@@ -15,11 +15,11 @@ from rest_framework.reverse import reverse
 
 from transfers.api import words
 from transfers.api.fields import Text, WholeNumber
+from transfers.api.peers import PeerDocument
 from transfers.api.requests import StrictRequest
 from transfers.api.views import ApiViewSet
 from transfers.methods import METHODS
 from transfers.models import Source
-from transfers.peer import LOGINS
 from transfers.source_check import check_source
 from transfers.sources.orthanc_studies import MOST_FOUND, StudyQuery, search_studies
 
@@ -27,17 +27,11 @@ LONGEST = 64
 """Of an LO and a UI; an SH and a CS are shorter (PS3.5 6.2)."""
 
 
-class SourceDocument(serializers.ModelSerializer[Source]):
+class SourceDocument(PeerDocument[Source]):
     """An archive whose studies can be sent. Its credentials are never shown."""
 
-    id = serializers.UUIDField(source="public_id")
     kind = serializers.ChoiceField(words.SOURCE_KINDS)
     service_url = serializers.CharField(source="url", help_text="Of its REST API.")
-    login = serializers.ChoiceField(LOGINS, help_text="How we log in over HTTP.")
-    header_names = serializers.ListField(
-        child=serializers.CharField(), help_text="Of the headers that every request carries."
-    )
-    tls = serializers.BooleanField(source="tls_enabled")
     methods = serializers.SerializerMethodField(help_text="Keys of the methods by which its studies can be sent.")
     url = serializers.SerializerMethodField()
 

@@ -17,6 +17,7 @@ from audit.ledger import Ledger
 from audit.observations import Occurrence
 from transfers import queue
 from transfers.endpoints import Endpoint
+from transfers.errors import RequestTlsFailed
 from transfers.import_roots import root_by_name
 from transfers.methods import METHODS
 from transfers.methods.base import Checkpoint, Method, Outliving, ReconnectPolicy, SendContext, uids_of
@@ -125,7 +126,7 @@ class Run:
             return frozenset()
         try:
             return self.method.under_way(replace(self.send_context, stop=self.halt))
-        except PasswordUnreadable:
+        except (PasswordUnreadable, RequestTlsFailed):  # nobody can be asked
             return uids_of(checkpoints)
 
     @property

@@ -9,8 +9,8 @@ from typing import cast
 
 from audit.entries import ManifestEntry
 from audit.observations import Occurrence
-from transfers.errors import AcceleratorMissing, RequestTlsFailed
-from transfers.methods.base import Preflight, Seen, SendContext, uids_of
+from transfers.errors import AcceleratorMissing
+from transfers.methods.base import Preflight, Seen, SendContext
 from transfers.methods.breadth import breadth_option
 from transfers.methods.push_delivery import Delivery, Wishes, uids_under_way
 from transfers.methods.push_halting import Halting
@@ -97,10 +97,7 @@ class Accelerator:
 
     def under_way(self, context: SendContext) -> frozenset[str]:
         """As Outliving promises."""
-        try:
-            return uids_under_way(context)
-        except RequestTlsFailed:
-            return uids_of(context.checkpoints)
+        return uids_under_way(context)
 
     def _wishes(self, context: SendContext) -> Wishes:
         options = self.Options(**context.options)

@@ -160,6 +160,7 @@ class Outliving(Protocol):
     def under_way(self, context: SendContext) -> frozenset[str]:
         """SOP Instance UIDs of what may still be brought by what `context.checkpoints` are about.
 
-        Never raises for a fault of the peer: what cannot be told is under way.
+        What the peer does not tell is under way. Raises RequestTlsFailed where a file of the TLS settings cannot be
+        used.
         """
         ...

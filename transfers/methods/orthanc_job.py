@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 from audit.entries import ManifestEntry
 from audit.observations import Occurrence
 from transfers.aliases import Alias, AliasKind, choose
-from transfers.errors import RequestTlsFailed
 from transfers.methods.base import Preflight, Seen, SendContext
 from transfers.methods.orthanc_job_following import JobHandle, jobs_of, may_go_on
 from transfers.methods.orthanc_job_sending import JobSending
@@ -84,11 +83,8 @@ class OrthancJobMethod:
 
     def _may_go_on(self, handle: JobHandle, context: SendContext) -> bool:
         endpoint = context.orthanc_endpoint if handle.is_remote else source_of(context).endpoint
-        try:
-            with HttpSession(endpoint, context.stop) as session:
-                return may_go_on(OrthancJobs(session), handle, self.job_types)
-        except RequestTlsFailed:
-            return True
+        with HttpSession(endpoint, context.stop) as session:
+            return may_go_on(OrthancJobs(session), handle, self.job_types)
 
     def chosen_alias(self, session: HttpSession, context: SendContext) -> Alias:
         """As the options say, among those that the source has now. Raises as `preflight` does."""

@@ -17,7 +17,15 @@ from transfers.methods.push_crew import side_by_side
 from transfers.methods.push_halting import Halting
 from transfers.methods.push_journal import PushJournal
 from transfers.methods.push_task import PushTask, parcels_of
-from transfers.methods.push_transaction import CHECKPOINT, DISCARD_SECONDS, Course, Outcome, Push, Terms, discard
+from transfers.methods.push_transaction import (
+    CHECKPOINT,
+    DISCARD_SECONDS,
+    Course,
+    Outcome,
+    Push,
+    Terms,
+    seconds_to_discard,
+)
 from transfers.sources.base import InstanceReaders
 from transfers.wire.accelerator import Compression, Transaction
 from transfers.wire.http import HttpSession
@@ -104,11 +112,7 @@ class Delivery(Thread):
         """By a process that did not live to do so; unless the receiver has long forgotten it."""
         for checkpoint in _left(self._context):
             transaction = _transaction_of(checkpoint, terms.sender_transfer_id)
-            try:
-                discard(terms, transaction)
-            except ResourceNotFound:
-                continue
-            except RequestError:
+            if not _is_over(terms.last_session, transaction, seconds_to_discard(terms)):
                 self.journal.save(replace(checkpoint, outlives_send=True))
 
 
@@ -224,18 +228,27 @@ class _Examination:
 
 
 def uids_under_way(context: SendContext) -> frozenset[str]:
-    """Of transactions whose commit may go on: a receiver answers a discard once that has ended."""
+    """Of transactions whose commit may go on: a receiver answers a discard once that has ended.
+
+    Raises RequestTlsFailed where a file of the TLS settings cannot be used.
+    """
+    sender_transfer_id = str(uuid.uuid4())
     with HttpSession(context.orthanc_endpoint, context.stop) as session:
-        return uids_of(each for each in _left(context) if not _is_over(session, each))
+        return uids_of(
+            each
+            for each in _left(context)
+            if not _is_over(session, _transaction_of(each, sender_transfer_id), DISCARD_SECONDS)
+        )
 
 
 def _left(context: SendContext) -> list[Checkpoint]:
     return [each for each in context.checkpoints if each.kind == CHECKPOINT]
 
 
-def _is_over(session: HttpSession, checkpoint: Checkpoint) -> bool:
+def _is_over(session: HttpSession, transaction: Transaction, seconds: float) -> bool:
+    """Discard it: whether it is known to be forgotten, now or before."""
     try:
-        _transaction_of(checkpoint, str(uuid.uuid4())).discard(session, DISCARD_SECONDS)
+        transaction.discard(session, seconds)
     except ResourceNotFound:
         return True
     except RequestError:

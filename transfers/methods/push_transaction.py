@@ -225,7 +225,7 @@ class Push:
     def _discard(self, transaction: Transaction, reason: TransferError) -> bool:
         """Whether it is known to be forgotten at the receiver."""
         try:
-            discard(self._terms, transaction)
+            transaction.discard(self._terms.last_session, seconds_to_discard(self._terms))
         except ResourceNotFound:
             return True
         except RequestError as error:
@@ -260,11 +260,9 @@ class Push:
         return Outcome(Course.COMMITTED)
 
 
-def discard(terms: Terms, transaction: Transaction) -> None:
-    """Raises RequestError; ResourceNotFound where it was forgotten before."""
-    is_stopped = terms.halting.stopping.is_set()
-    seconds = DISCARD_WHEN_STOPPED_SECONDS if is_stopped else DISCARD_SECONDS
-    transaction.discard(terms.last_session, seconds)
+def seconds_to_discard(terms: Terms) -> float:
+    """How long a discard may take to be answered."""
+    return DISCARD_WHEN_STOPPED_SECONDS if terms.halting.stopping.is_set() else DISCARD_SECONDS
 
 
 def _is_worth_another(error: RequestError) -> bool:

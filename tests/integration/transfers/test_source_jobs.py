@@ -215,10 +215,7 @@ def test_what_a_job_may_bring_still_is_not_said_to_be_missing(
     """We lose touch with a job; it may go on all the same, and deliver long after the destination was asked."""
     monkeypatch.setattr(run, "RECONNECT", ReconnectPolicy(attempts=1, first_wait_seconds=0.01))
     paths = write_study(tmp_path, 3, size_bytes=100)
-    entries = [
-        replace(entry_of(path), source_id=f"{'00000000-' * 4}0000000{place}", path="", data_set_size=100)
-        for place, path in enumerate(paths)
-    ]
+    entries = at_scripted_source(paths)
     source = ScriptedSource([job("Running"), LOST], peer_url=web_orthanc.url)
     transfer = transfer_of(entries, "orthanc-peer-store", destination_of(web_orthanc, "orthanc"), web(source).url)
 
@@ -237,6 +234,39 @@ def test_what_a_job_may_bring_still_is_not_said_to_be_missing(
     asked_again(transfer)
     assert transfer.audit.verdict == StudyVerdict.PARTIAL
     assert verdicts(transfer)[entries[0].sop_instance_uid] == "confirmed"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"url": "https://127.0.0.1:1", "tls_enabled": True, "tls_ca_file": "/nowhere/ca.pem"},
+        {"username": "us", "password_encrypted": "nonsense"},
+    ],
+    ids=["no CA file", "password under another key"],
+)
+def test_where_nobody_can_be_asked_about_a_job_it_may_bring_everything_still(
+    web: MakeWeb, web_orthanc: Orthanc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(run, "RECONNECT", ReconnectPolicy(attempts=1, first_wait_seconds=0.01))
+    entries = at_scripted_source(write_study(tmp_path, 3, size_bytes=100))
+    source = ScriptedSource([job("Running"), LOST], peer_url=web_orthanc.url)
+    transfer = transfer_of(entries, "orthanc-peer-store", destination_of(web_orthanc, "orthanc"), web(source).url)
+    run_transfer(transfer)
+    source.looks = [job("Failure")]
+    Source.objects.update(**fields)
+    transfer.refresh_from_db()
+
+    asked_again(transfer)
+
+    assert transfer.audit.verdict == StudyVerdict.UNVERIFIABLE
+    assert set(verdicts(transfer).values()) == {"unproven"}
+
+
+def at_scripted_source(paths: Sequence[Path]) -> list[ManifestEntry]:
+    return [
+        replace(entry_of(path), source_id=f"{'00000000-' * 4}0000000{place}", path="", data_set_size=100)
+        for place, path in enumerate(paths)
+    ]
 
 
 def asked_again(transfer: Transfer) -> None:

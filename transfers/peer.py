@@ -114,8 +114,11 @@ class Peer(models.Model):
     @property
     def login(self) -> str:
         """How we log in over HTTP, one of LOGINS; headers may stand in its place, or beside it."""
-        ways = (self.username or self.password_encrypted, self.bearer_token_encrypted, self.oauth2_token_url)
-        return next((login for login, way in zip(LOGINS[1:], ways, strict=True) if way), LOGINS[0])
+        if self.username or self.password_encrypted:
+            return "password"
+        if self.bearer_token_encrypted:
+            return "bearer-token"
+        return "oauth2" if self.oauth2_token_url else "none"
 
     @property
     def header_names(self) -> list[str]:

@@ -75,9 +75,9 @@ def may_trust_stable_study(transfer: Transfer) -> bool:
         return False
     if not METHODS[transfer.method].destination_may_trust_stable_study or transfer.source_grown_by != 0:
         return False
-    sent_at_once = list(transfer.attempts.values_list("instances", flat=True)) == [transfer.instances]
     if audit.instances.exclude(was_there_before=WasThereBefore.NO).exists():
         return False
+    sent_at_once = list(transfer.attempts.values_list("instances", flat=True)) == [transfer.instances]
     came_in_parts = transfer.events.filter(name="transaction_committed").count() > 1
     return sent_at_once and not came_in_parts and not _has_failed_in_between(audit)
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from audit.content import DataSetStream, NotComparable, compare, locate_data_set
 from audit.entries import ManifestEntry
 from audit.limits import most_bytes_of
 from audit.observations import EvidenceKind
-from transfers.errors import InstanceTooLarge, NoDataSet, SourceFileChanged, SpoolFailed
+from transfers.errors import NoDataSet, SourceFileChanged, SpoolFailed
 from transfers.sources.base import InstanceReaders
+from transfers.spools import Spool, temporary_file
 from transfers.wire.orthanc import Orthanc
 
 _CHUNK_BYTES = 1 << 20
@@ -23,18 +22,15 @@ def compare_with_stored(
 ) -> tuple[EvidenceKind, dict[str, Any]]:
     """`identical`, `equivalent` or `conflict`, with details: never values.
 
-    Both are spooled on disk. Raises TransferError where it cannot be told.
+    Both are spooled. Raises TransferError where it cannot be told.
     """
-    with (
-        tempfile.TemporaryFile(dir=spool_folder) as stored_file,
-        tempfile.TemporaryFile(dir=spool_folder) as own_file,
-    ):
-        stored, own = cast(BinaryIO, stored_file), cast(BinaryIO, own_file)
+    with Spool(most_bytes_of(entry), spool_folder) as stored, temporary_file(spool_folder) as own:
         try:
             with orthanc.open_file(orthanc_id) as answer:
-                _keep(answer.chunks(), stored, most_bytes_of(entry))
+                for chunk in answer.chunks():
+                    stored.write(chunk)
             sent = _spooled(own, entry, readers)
-            found = compare(sent, locate_data_set(stored))
+            found = compare(sent, locate_data_set(stored.stream()))
         except NotComparable as error:
             raise NoDataSet(str(error)) from error
         except OSError as error:
@@ -43,16 +39,6 @@ def compare_with_stored(
         return found.kind, {"reason": "What it held already has the same content"}
     reason = "It held other content already under the same SOP Instance UID, and threw ours away"
     return EvidenceKind.CONFLICT, {"reason": reason, "elements": list(found.elements)}
-
-
-def _keep(chunks: Iterable[bytes], file: BinaryIO, limit_bytes: int) -> None:
-    """Raises InstanceTooLarge, and what the chunks do."""
-    size = 0
-    for chunk in chunks:
-        size += len(chunk)
-        if size > limit_bytes:
-            raise InstanceTooLarge
-        file.write(chunk)
 
 
 def _spooled(file: BinaryIO, entry: ManifestEntry, readers: InstanceReaders) -> DataSetStream:

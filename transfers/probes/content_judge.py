@@ -22,8 +22,8 @@ from transfers.errors import (
     TransferError,
 )
 from transfers.probes.readers.base import Copy, Outcome, SameFile, Unreadable
-from transfers.probes.readers.spools import StoppableStream
 from transfers.probes.sent_files import SentFiles
+from transfers.spools import StoppableStream
 from transfers.wire.foreign_text import clean_text
 
 logger = logging.getLogger(__name__)

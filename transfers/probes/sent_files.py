@@ -14,8 +14,8 @@ from typing import BinaryIO, Self, cast
 from audit.content import DataSetStream
 from audit.entries import ManifestEntry
 from transfers.errors import SourceError, SpoolFailed, TransferStopped
-from transfers.probes.readers.spools import StoppableStream, temporary_file
 from transfers.sources.base import InstanceReader, InstanceSource
+from transfers.spools import StoppableStream, temporary_file
 
 _CHUNK_BYTES = 1 << 20
 

@@ -22,7 +22,7 @@ from transfers.errors import (
     TransferStopped,
 )
 from transfers.probes.readers.base import Copy, Outcome, Readability, ReadingContext, Tally, Unreadable
-from transfers.probes.readers.spools import Spool
+from transfers.spools import Spool
 from transfers.wire.association import Association
 from transfers.wire.identifiers import Wanted
 from transfers.wire.presentation_contexts import Encoding, uid_name

@@ -26,7 +26,7 @@ from transfers.errors import (
     TransferStopped,
 )
 from transfers.probes.readers.base import Outcome, ReadingContext, Tally, Unreadable
-from transfers.probes.readers.spools import Spool
+from transfers.spools import Spool
 from transfers.wire.http import HttpSession
 
 _GENERAL = (

@@ -9,7 +9,7 @@ from threading import Event
 from audit.content import NotComparable, locate_data_set
 from transfers.errors import NoDataSet, TransferStopped
 from transfers.probes.readers.base import Copy
-from transfers.probes.readers.spools import Spool
+from transfers.spools import Spool
 
 _CHUNK_BYTES = 1 << 20
 

@@ -1,4 +1,4 @@
-"""Where an instance that is read back is kept while it is compared: in memory only while it is small."""
+"""Where an instance is kept while it is compared: in memory only while it is small."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from audit.entries import ManifestEntry
 from audit.limits import most_bytes_of
 from transfers.errors import InstanceTooLarge, SpoolFailed, TransferStopped
-from transfers.probes.readers.spools import MEMORY_BYTES, Spool, StoppableStream
+from transfers.spools import MEMORY_BYTES, Spool, StoppableStream
 
 ENTRY = ManifestEntry("1.1", "1.2.3", "1.2", "1.3", "1.2.840.10008.1.2.1", "/file", "", 0, 1000, 0, 1000)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import tracemalloc
 from io import BytesIO, RawIOBase
 from typing import cast
@@ -10,62 +9,27 @@ from typing import cast
 import pytest
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
     JPEG2000Lossless,
-    RLELossless,
 )
 
 from audit.content import Comparison, DataSetStream, NotComparable, compare, locate_data_set
 from audit.observations import EvidenceKind
+from tests.unit.audit.compared import (
+    IDENTIFIED,
+    OTHER_TEXT,
+    PIXELS,
+    SAME_BYTES,
+    SYNTAXES,
+    TEXT,
+    big,
+    differing,
+    explicit,
+    implicit,
+    reason,
+    stream,
+)
 from tests.unit.audit.encoded import BIG, EXPLICIT, IMPLICIT, Coding, deflated, part10
-
-IDENTIFIED = EXPLICIT.uid(0x00080018, "1.2.3.4")
-PIXELS = bytes(range(24))
-SYNTAXES = {EXPLICIT: ExplicitVRLittleEndian, IMPLICIT: ImplicitVRLittleEndian, BIG: ExplicitVRBigEndian}
-SAME_BYTES = Comparison(EvidenceKind.IDENTICAL)
-
-
-def stream(content: bytes, transfer_syntax_uid: str = ExplicitVRLittleEndian) -> DataSetStream:
-    return DataSetStream(BytesIO(content), 0, len(content), transfer_syntax_uid)
-
-
-def explicit(*elements: bytes) -> DataSetStream:
-    return stream(IDENTIFIED + b"".join(elements))
-
-
-def implicit(*elements: bytes) -> DataSetStream:
-    return stream(IMPLICIT.uid(0x00080018, "1.2.3.4") + b"".join(elements), ImplicitVRLittleEndian)
-
-
-def big(*elements: bytes) -> DataSetStream:
-    return stream(BIG.uid(0x00080018, "1.2.3.4") + b"".join(elements), ExplicitVRBigEndian)
-
-
-def compressed(*items: bytes, frames: str = "", transfer_syntax_uid: str = JPEG2000Lossless) -> DataSetStream:
-    """Of items the first is the basic offset table."""
-    number = EXPLICIT.element(0x00280008, "IS", frames.encode() + b" " * (len(frames) % 2)) if frames else b""
-    pixels = EXPLICIT.undefined(0x7FE00010, "OB", *map(EXPLICIT.item, items))
-    return stream(IDENTIFIED + number + pixels, transfer_syntax_uid)
-
-
-def differing(sent: DataSetStream, found: DataSetStream) -> tuple[str, ...]:
-    """The elements that differ, which are the same whoever sent; none where the two are equivalent."""
-    comparison = compare(sent, found)
-    assert compare(found, sent) == comparison
-    assert comparison.kind is (EvidenceKind.DIFFERENT if comparison.elements else EvidenceKind.EQUIVALENT)
-    return comparison.elements
-
-
-def reason(sent: DataSetStream, found: DataSetStream) -> str:
-    with pytest.raises(NotComparable) as caught:
-        compare(sent, found)
-    return str(caught.value)
-
-
-TEXT = EXPLICIT.element(0x00081030, "LO", b"Head")
-OTHER_TEXT = EXPLICIT.element(0x00081030, "LO", b"Knee")
 
 
 def test_the_same_bytes_are_identical() -> None:
@@ -294,140 +258,6 @@ def test_elements_that_are_not_in_order_are_compared_all_the_same() -> None:
 
 def test_an_element_that_is_there_twice_cannot_be_compared() -> None:
     assert "is there twice" in reason(explicit(TEXT), explicit(TEXT, OTHER_TEXT))
-
-
-LATIN = b"ISO_IR 100"
-UTF_8 = b"ISO_IR 192"
-JAPANESE = b"\\ISO 2022 IR 87"
-
-
-def texts(character_set: bytes, value: bytes, vr: str = "LO") -> DataSetStream:
-    named = EXPLICIT.element(0x00080005, "CS", character_set) if character_set else b""
-    return stream(named + IDENTIFIED + EXPLICIT.element(0x00104000, vr, value))
-
-
-@pytest.mark.parametrize(
-    ("sent", "found"),
-    [
-        (texts(LATIN, b"Kn\xf6chel"), texts(UTF_8, "Knöchel".encode())),
-        (texts(b"", b"Head"), texts(UTF_8, b"Head")),
-        (texts(LATIN, b"Head"), texts(b"ISO_IR 144", b"Head")),
-        (texts(JAPANESE, b"\x1b$B;3ED\x1b(B^A", "PN"), texts(UTF_8, "山田^A".encode(), "PN")),
-        (texts(b"\\ISO 2022 IR 149", b"\x1b$)C\xb1\xe8", "PN"), texts(UTF_8, "김".encode(), "PN")),
-        (texts(b"GB18030", "头".encode("gb18030")), texts(UTF_8, "头".encode())),
-    ],
-    ids=["latin", "default repertoire", "ascii", "japanese", "korean", "chinese"],
-)
-def test_the_same_text_in_another_character_set_is_the_same(sent: DataSetStream, found: DataSetStream) -> None:
-    assert not differing(sent, found)
-
-
-@pytest.mark.parametrize(
-    ("sent", "found"),
-    [
-        (texts(LATIN, b"Kn\xf6chel"), texts(UTF_8, b"Kn\xf6chel")),
-        (texts(LATIN, b"Kn\xf6chel"), texts(UTF_8, "Kn�chel".encode())),
-        (texts(b"", b"Kn\xf6chel"), texts(LATIN, b"Kn\xf6chel")),
-        (texts(LATIN, b"\xf6\xf6"), texts(b"ISO_IR 144", b"\xf6\xf6")),
-        (texts(JAPANESE, b"\x1b$B;3ED\x1b(B^A"), texts(UTF_8, b"\x1b$B;3ED\x1b(B^A")),
-        (texts(LATIN, b"\xf6\xf6"), texts(b"ISO_IR 999", b"\xf6\xf6")),
-    ],
-    ids=["not transcoded", "replaced", "named later", "another alphabet", "escapes kept", "unknown set"],
-)
-def test_another_text_is_a_difference_whatever_the_bytes(sent: DataSetStream, found: DataSetStream) -> None:
-    assert "(0010,4000)" in differing(sent, found)
-
-
-def test_a_character_set_that_is_not_known_is_a_difference() -> None:
-    assert differing(texts(LATIN, b"Head"), texts(b"ISO_IR 999", b"Head")) == ("(0008,0005)",)
-
-
-def test_items_are_in_the_character_set_around_them_or_in_their_own() -> None:
-    def with_item(outer: bytes, *item: bytes) -> DataSetStream:
-        named = EXPLICIT.element(0x00080005, "CS", outer)
-        return stream(named + IDENTIFIED + EXPLICIT.element(0x00400275, "SQ", EXPLICIT.item(b"".join(item))))
-
-    latin = with_item(LATIN, EXPLICIT.element(0x00400007, "LO", b"\xf6 "))
-    utf_8 = with_item(UTF_8, EXPLICIT.element(0x00400007, "LO", "ö".encode()))
-    own = with_item(UTF_8, EXPLICIT.element(0x00080005, "CS", LATIN), EXPLICIT.element(0x00400007, "LO", b"\xf6 "))
-
-    assert not differing(latin, utf_8)
-    assert not differing(latin, own)
-    assert differing(utf_8, with_item(UTF_8, EXPLICIT.element(0x00400007, "LO", b"\xf6 ")))
-
-
-def table(*offsets: int) -> bytes:
-    return struct.pack(f"<{len(offsets)}L", *offsets)
-
-
-ONE_FRAME = compressed(b"", b"abcdefgh")
-TWO_FRAMES = compressed(b"", b"abcd", b"efgh", frames="2")
-
-
-@pytest.mark.parametrize(
-    ("sent", "found"),
-    [
-        (ONE_FRAME, compressed(b"", b"abcd", b"efgh")),
-        (ONE_FRAME, compressed(table(0), b"ab", b"cd", b"efgh")),
-        (compressed(b"", b"abc"), compressed(b"", b"abc\0")),
-        (TWO_FRAMES, compressed(table(0, 12), b"abcd", b"efgh", frames="2")),
-        (TWO_FRAMES, compressed(table(0, 20), b"ab", b"cd", b"efgh", frames="2")),
-        (
-            compressed(b"", b"ab", b"cd", b"efgh", frames="2"),
-            compressed(table(0, 20), b"ab", b"cd", b"efgh", frames="2"),
-        ),
-    ],
-    ids=["cut", "table and cut", "filled up", "table", "table and cut, two frames", "table lost"],
-)
-def test_the_same_frames_in_other_fragments_are_the_same(sent: DataSetStream, found: DataSetStream) -> None:
-    assert not differing(sent, found)
-    assert compare(sent, found).pixels_differ is False
-
-
-@pytest.mark.parametrize(
-    "found",
-    [
-        compressed(b"", b"abcd", b"efgX", frames="2"),
-        compressed(b"", b"abcdef", b"gh", frames="2"),
-        compressed(b"", b"abcd", frames="2"),
-        compressed(table(0, 20), b"ab", b"cX", b"efgh", frames="2"),
-        compressed(table(0, 10), b"ab", b"cd", b"efgh", frames="2"),
-    ],
-    ids=["changed", "divided otherwise", "one missing", "changed and cut", "divided otherwise by its table"],
-)
-def test_other_frames_are_a_difference(found: DataSetStream) -> None:
-    assert differing(TWO_FRAMES, found) == ("(7FE0,0010)",)
-    assert compare(TWO_FRAMES, found).pixels_differ is True
-
-
-def test_fragments_of_which_nothing_says_what_frame_they_belong_to_cannot_be_compared() -> None:
-    cut = compressed(b"", b"ab", b"cd", b"efgh", frames="2")
-
-    assert "what belongs to which frame is not certain" in reason(TWO_FRAMES, cut)
-
-
-@pytest.mark.parametrize("offsets", [(0,), (0, 11), (4, 12), (12, 0)])
-def test_an_offset_table_that_is_wrong_cannot_be_compared(offsets: tuple[int, ...]) -> None:
-    found = compressed(table(*offsets), b"abcd", b"efgh", frames="2")
-
-    assert "offset table does not fit" in reason(TWO_FRAMES, found)
-
-
-def test_pixels_that_were_compressed_otherwise_cannot_be_compared() -> None:
-    native = explicit(EXPLICIT.element(0x7FE00010, "OW", PIXELS))
-
-    for found in (native, compressed(b"", b"abcdefgh", transfer_syntax_uid=RLELossless)):
-        assert "only a decoder could compare" in reason(ONE_FRAME, found)
-
-
-def test_other_transfer_syntaxes_are_no_matter_where_there_are_no_pixels() -> None:
-    sent, found = (stream(IDENTIFIED + TEXT, uid) for uid in (JPEG2000Lossless, RLELossless))
-
-    assert compare(sent, found) == Comparison(EvidenceKind.EQUIVALENT)
-
-
-def test_a_private_transfer_syntax_cannot_be_compared_with_another() -> None:
-    assert "not in the DICOM standard" in reason(explicit(), stream(IDENTIFIED, "1.2.840.113619.5.2"))
 
 
 MALFORMED: dict[str, tuple[bytes, str]] = {

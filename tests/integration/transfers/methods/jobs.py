@@ -20,6 +20,12 @@ from transfers.sources.orthanc import OrthancSource
 
 POLICY = ReconnectPolicy(attempts=3, first_wait_seconds=0.02)
 TIMEOUTS = Timeouts(connect_seconds=2, acse_seconds=5, dimse_seconds=5, network_seconds=5)
+PEER = "orthanc-peer-store"
+MODALITY = "orthanc-modality-store"
+DESTINATION = OrthancEndpoint("http://destination.example:8042")
+ARCHIVE = DicomEndpoint("archive.example", 104, "ARCHIVE", "TALLYMAN")
+SUCCEEDED, FAILED = EvidenceKind.JOB_SUCCEEDED, EvidenceKind.JOB_FAILED
+NO_ANSWER, NOT_SENT = EvidenceKind.NO_ANSWER, EvidenceKind.NOT_SENT
 OF_SENDING = frozenset(
     {
         EvidenceKind.NOT_SENT,
@@ -106,3 +112,24 @@ def send(method: str, entries: Sequence[ManifestEntry], context: SendContext) ->
 
 def job_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("orthanc-job")]
+
+
+def told_entries() -> list[ManifestEntry]:
+    """As a manifest of a scripted source has them."""
+    return [
+        ManifestEntry(
+            sop_instance_uid=f"2.25.{number}",
+            sop_class_uid="1.2.840.10008.5.1.4.1.1.2",
+            study_instance_uid="2.25.1",
+            series_instance_uid="2.25.2",
+            transfer_syntax_uid="1.2.840.10008.1.2.1",
+            path="",
+            member="",
+            data_set_offset=0,
+            data_set_size=100,
+            modified_ns=0,
+            file_size=100,
+            source_id=f"00000000-00000000-00000000-00000000-0000000{number}",
+        )
+        for number in (3, 4, 5)
+    ]

@@ -15,38 +15,27 @@ from audit.observations import EvidenceKind
 from tests.fakes.fixtures import MakeWeb
 from tests.fakes.source_jobs import JOB_ID, LOST, Source, as_json, failed, job
 from tests.fakes.web import Asked, Reply
-from tests.integration.transfers.methods.jobs import POLICY, SentByJobs, context_of, job_threads, send
-from transfers.endpoints import DicomEndpoint, OrthancEndpoint
+from tests.integration.transfers.methods.jobs import (
+    DESTINATION,
+    FAILED,
+    NO_ANSWER,
+    NOT_SENT,
+    PEER,
+    POLICY,
+    SUCCEEDED,
+    SentByJobs,
+    context_of,
+    job_threads,
+    send,
+    told_entries,
+)
 from transfers.methods import METHODS, orthanc_job_calls
-from transfers.methods.base import Checkpoint, Outliving, SendContext
-
-PEER = "orthanc-peer-store"
-MODALITY = "orthanc-modality-store"
-DESTINATION = OrthancEndpoint("http://destination.example:8042")
-ARCHIVE = DicomEndpoint("archive.example", 104, "ARCHIVE", "TALLYMAN")
-SUCCEEDED, FAILED = EvidenceKind.JOB_SUCCEEDED, EvidenceKind.JOB_FAILED
-NO_ANSWER, NOT_SENT = EvidenceKind.NO_ANSWER, EvidenceKind.NOT_SENT
+from transfers.methods.base import Checkpoint
 
 
 @pytest.fixture
 def entries() -> list[ManifestEntry]:
-    return [
-        ManifestEntry(
-            sop_instance_uid=f"2.25.{number}",
-            sop_class_uid="1.2.840.10008.5.1.4.1.1.2",
-            study_instance_uid="2.25.1",
-            series_instance_uid="2.25.2",
-            transfer_syntax_uid="1.2.840.10008.1.2.1",
-            path="",
-            member="",
-            data_set_offset=0,
-            data_set_size=100,
-            modified_ns=0,
-            file_size=100,
-            source_id=f"00000000-00000000-00000000-00000000-0000000{number}",
-        )
-        for number in (3, 4, 5)
-    ]
+    return told_entries()
 
 
 def test_what_is_posted_is_never_permissive_and_not_waited_for(web: MakeWeb, entries: list[ManifestEntry]) -> None:
@@ -301,211 +290,3 @@ def test_of_an_earlier_job_only_what_it_was_to_send_is_said(web: MakeWeb, entrie
 
     assert sent.finals(entries[:2]) == {SUCCEEDED}
     assert [each["Resources"] for each in source.posts] == [[entries[1].source_id]]
-
-
-def report(status: str = "Success", **more: Any) -> dict[str, Any]:
-    return {"Status": status, "RemoteAET": "ARCHIVE", "Success": [], "Failures": [], **more}
-
-
-def reference(entry: ManifestEntry, **more: Any) -> dict[str, Any]:
-    return {"SOPClassUID": entry.sop_class_uid, "SOPInstanceUID": entry.sop_instance_uid, **more}
-
-
-class TestCommitment:
-    """What a source tells of the report that it was given."""
-
-    def sent(self, web: MakeWeb, entries: list[ManifestEntry], *reports: Any, asked: Reply | None = None) -> SentByJobs:
-        looks = list(reports)
-
-        def told(_: Asked) -> Reply:
-            look = looks.pop(0) if len(looks) > 1 else looks[0]
-            return look if isinstance(look, Reply) else as_json(look)
-
-        source = Source(
-            [job("Success", kind="DicomModalityStore")],
-            other={
-                "/modalities/DEST/storage-commitment": lambda _: asked or as_json({"ID": "2.25.7"}),
-                "/storage-commitment/2.25.7": told,
-            },
-        )
-        context = context_of(web(source).url, ARCHIVE, commitment=True, commitment_timeout_seconds=1)
-        return send(MODALITY, entries, context)
-
-    def test_only_what_the_list_of_successes_names_is_committed(
-        self, web: MakeWeb, entries: list[ManifestEntry]
-    ) -> None:
-        alien = replace(entries[0], sop_instance_uid="2.25.99")
-        told = report(Success=[reference(entries[0]), reference(alien)])
-
-        sent = self.sent(web, entries, report("Pending"), told)
-
-        assert sent.of(entries[0]) == [SUCCEEDED, EvidenceKind.COMMITTED]
-        assert sent.of(entries[1]) == [SUCCEEDED, EvidenceKind.NOT_MENTIONED]
-        assert sent.verdict(entries[0]) is InstanceVerdict.CONFIRMED
-        assert sent.verdict(entries[1]) is InstanceVerdict.UNPROVEN
-        assert sent.of(alien) == []
-
-    def test_a_failure_outweighs_a_success_and_its_reason_decides(
-        self, web: MakeWeb, entries: list[ManifestEntry]
-    ) -> None:
-        failures = [reference(entries[0], FailureReason=0x0112), reference(entries[1], FailureReason=0x0110)]
-        told = report("Failure", Success=[reference(entry) for entry in entries], Failures=failures)
-
-        sent = self.sent(web, entries, told)
-
-        assert sent.of(entries[0])[-1] is EvidenceKind.COMMITMENT_REFUSED
-        assert sent.detail(entries[0], EvidenceKind.COMMITMENT_REFUSED)["failure_reason"] == "0x0112"
-        assert sent.of(entries[1])[-1] is EvidenceKind.COMMITMENT_FAILED
-        assert sent.of(entries[2])[-1] is EvidenceKind.COMMITTED
-        verdicts = [sent.verdict(entry) for entry in entries]
-        assert verdicts == [InstanceVerdict.REFUTED, InstanceVerdict.UNPROVEN, InstanceVerdict.CONFIRMED]
-
-    @pytest.mark.parametrize(
-        ("told", "code"),
-        [
-            ({"Status": "Success", "RemoteAET": "OTHER", "Failures": []}, "wrong_ae_title"),
-            ({"Status": "Success"}, "malformed_answer"),
-            ({"Status": "Success", "RemoteAET": "ARCHIVE", "Failures": [], "Success": [{}]}, "malformed_answer"),
-            (as_json({}, 404), "report_lost"),
-        ],
-    )
-    def test_a_report_that_is_not_understood_or_of_somebody_else_proves_nothing(
-        self, web: MakeWeb, entries: list[ManifestEntry], told: Any, code: str
-    ) -> None:
-        if isinstance(told, dict) and told.get("RemoteAET") == "OTHER":
-            told = {**told, "Success": [reference(entry) for entry in entries]}
-
-        sent = self.sent(web, entries, told)
-
-        assert {sent.of(entry)[-1] for entry in entries} == {EvidenceKind.COMMITMENT_FAILED}
-        assert sent.detail(entries[0], EvidenceKind.COMMITMENT_FAILED)["code"] == code
-        assert sent.verdict(entries[0]) is InstanceVerdict.UNPROVEN
-
-    def test_another_sop_class_is_something_else(self, web: MakeWeb, entries: list[ManifestEntry]) -> None:
-        sent = self.sent(web, entries, report(Success=[reference(entries[0], SOPClassUID="1.2.3")]))
-
-        assert sent.detail(entries[0], EvidenceKind.COMMITMENT_FAILED)["code"] == "other_sop_class"
-
-    def test_a_report_that_does_not_come_is_overdue(self, web: MakeWeb, entries: list[ManifestEntry]) -> None:
-        sent = self.sent(web, entries, report("Pending"))
-
-        assert {sent.of(entry)[-1] for entry in entries} == {EvidenceKind.COMMITMENT_OVERDUE}
-
-    def test_a_request_that_is_refused_denies_nothing(self, web: MakeWeb, entries: list[ManifestEntry]) -> None:
-        refused = as_json({"OrthancStatus": 9, "Message": "Error in the network protocol", "Details": "no"}, 500)
-
-        sent = self.sent(web, entries, report(), asked=refused)
-
-        assert {sent.of(entry)[-1] for entry in entries} == {EvidenceKind.COMMITMENT_FAILED}
-        assert sent.verdict(entries[0], EvidenceKind.PRESENT) is InstanceVerdict.CONFIRMED
-
-
-def test_a_busy_answer_may_be_that_of_a_gateway_which_had_passed_the_job_on(
-    web: MakeWeb, entries: list[ManifestEntry]
-) -> None:
-    source = Source([job("Success")], Reply(503))
-    context = context_of(web(source).url, DESTINATION)
-
-    sent = send(PEER, entries, context)
-
-    assert sent.finals(entries) == {NO_ANSWER}
-    assert len(source.posts) == 3
-    assert [each.handle["id"] for each in sent.checkpoints if each.outlives_send] == [""]
-
-
-def test_a_job_after_a_busy_answer_is_not_the_first(web: MakeWeb, entries: list[ManifestEntry]) -> None:
-    def post(asked: Asked) -> Reply:
-        source.posts.append(asked)
-        return source.posted if len(source.posts) > 1 else Reply(503)
-
-    source = Source([job("Success")], other={"/peers/DEST/store": post})
-
-    sent = send(PEER, entries, context_of(web(source).url, DESTINATION))
-
-    assert all(sent.of(entry) == [NO_ANSWER, SUCCEEDED] for entry in entries)
-
-
-def test_something_else_that_does_not_know_a_job_is_not_its_source(web: MakeWeb, entries: list[ManifestEntry]) -> None:
-    gone = {"/system": lambda _: Reply(404)}
-    source = Source([job("Running"), Reply(404)], other=gone)
-    context = context_of(web(source).url, DESTINATION)
-
-    sent = send(PEER, entries, context)
-
-    left = [each for each in sent.checkpoints if each.outlives_send]
-    assert sent.finals(entries) == {NO_ANSWER}
-    assert under_way(PEER, context, left) == {entry.sop_instance_uid for entry in entries}
-
-
-@pytest.mark.parametrize(
-    ("last", "is_under_way"),
-    [
-        (job("Running"), True),
-        (job("Paused"), True),
-        (LOST, True),
-        (job("Success"), False),
-        (failed(), False),
-        (as_json({}, 404), False),
-    ],
-)
-def test_a_job_that_was_lost_may_go_on_until_it_is_seen_to_have_ended(
-    web: MakeWeb, entries: list[ManifestEntry], last: Any, is_under_way: bool
-) -> None:
-    source = Source([job("Running"), LOST])
-    context = context_of(web(source).url, DESTINATION, policy=replace(POLICY, attempts=1))
-
-    left = left_by(PEER, entries, context)
-    source.looks = [last]
-
-    assert left
-    assert under_way(PEER, context, left) == ({each.sop_instance_uid for each in entries} if is_under_way else set())
-
-
-@pytest.mark.parametrize(
-    ("listed", "is_under_way"),
-    [
-        ([], False),
-        ([job("Success"), failed(), job("Running", kind="Archive")], False),
-        ([job("Success"), job("Pending")], True),
-        ({"not": "a list"}, True),
-        ([job("Success"), "no job"], True),
-    ],
-)
-def test_a_job_that_may_have_been_begun_may_go_on_while_any_of_its_kind_does(
-    web: MakeWeb, entries: list[ManifestEntry], listed: Any, is_under_way: bool
-) -> None:
-    source = Source([job("Running")], posted=LOST, other={"/jobs": lambda _: as_json(listed)})
-    context = context_of(web(source).url, DESTINATION, policy=replace(POLICY, attempts=1))
-
-    left = left_by(PEER, entries, context)
-
-    assert bool(under_way(PEER, context, left)) is is_under_way
-
-
-def test_a_job_that_ended_or_was_forgotten_is_not_looked_at_any_more(
-    web: MakeWeb, entries: list[ManifestEntry]
-) -> None:
-    for end in (job("Success"), failed(), as_json({}, 404)):
-        context = context_of(web(Source([end])).url, DESTINATION, policy=replace(POLICY, attempts=1))
-
-        assert not left_by(PEER, entries, context)
-
-
-def test_no_commitment_is_asked_for_to_what_may_be_on_its_way(web: MakeWeb, entries: list[ManifestEntry]) -> None:
-    source = Source([job("Running", kind="DicomModalityStore"), LOST])
-    sent = send(MODALITY, entries, context_of(web(source).url, ARCHIVE, commitment=True))
-
-    assert sent.finals(entries) == {NO_ANSWER}
-    assert "POST /modalities/DEST/storage-commitment" not in source.paths
-
-
-def left_by(method: str, entries: list[ManifestEntry], context: SendContext) -> list[Checkpoint]:
-    """What outlives a send."""
-    seen = list(METHODS[method].send(entries, context))
-    return [each for each in seen if isinstance(each, Checkpoint) and each.outlives_send]
-
-
-def under_way(method: str, context: SendContext, checkpoints: list[Checkpoint]) -> frozenset[str]:
-    outliving = METHODS[method]
-    assert isinstance(outliving, Outliving)
-    return outliving.under_way(replace(context, checkpoints=tuple(checkpoints)))

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from threading import Lock, Thread
+from threading import Lock, Thread, current_thread
 from types import TracebackType
 from typing import Self
 
@@ -40,7 +40,7 @@ ASSOCIATE_SECONDS = 10.0
 IDLE_SECONDS = 60.0
 """How long an association may stand without anything being said."""
 KEEPING_SECONDS = 5.0
-"""How long a report that is being kept is waited for when the server is stopped."""
+"""How long a report that is being kept, and its answer, are waited for when the server is stopped."""
 ENDING_SECONDS = 2.0
 
 
@@ -95,7 +95,7 @@ class ReportServer:
         self._tls = tls
         self._entity = _entity(ae_title)
         self._server: BoundedServer | None = None
-        self._being_kept = 0
+        self._keeping: set[Thread] = set()
         self._lock = Lock()
         self._reading = Lock()
 
@@ -136,16 +136,20 @@ class ReportServer:
         Thread(target=server.serve_forever, name="DICOM listener", daemon=True).start()
 
     def stop(self) -> None:
-        """Take no more associations, let what is being kept be kept, and abort the rest; some seconds at most."""
+        """Take no more associations, keep and answer what has begun, and abort the rest; some seconds at most."""
         server, self._server = self._server, None
         if server is None:
             return
         server.shutdown()
-        _wait_while(lambda: bool(self._being_kept), KEEPING_SECONDS)
+        _wait_while(self._is_keeping, KEEPING_SECONDS)
         for association in self._established():
             association.abort(block=False)
         _wait_while(lambda: bool(self._established()), ENDING_SECONDS)
         _wait_while(lambda: self._breaks_off(server), ENDING_SECONDS)
+
+    def _is_keeping(self) -> bool:
+        """pynetdicom hears each report in a thread of its own, which ends once the answer is on its way."""
+        return any(each.is_alive() for each in self._keeping)
 
     def _breaks_off(self, server: BoundedServer) -> bool:
         """Whether there was anything left to break off."""
@@ -183,13 +187,11 @@ class ReportServer:
 
     def _answer_report(self, event: Event) -> tuple[int, None]:
         with self._lock:
-            self._being_kept += 1
+            self._keeping = {each for each in self._keeping if each.is_alive()} | {current_thread()}
         try:
             return (SUCCESS if self._is_kept(event) else PROCESSING_FAILURE), None
         finally:
             bounds_of(event.assoc).under_way -= 1
-            with self._lock:
-                self._being_kept -= 1
 
     def _is_kept(self, event: Event) -> bool:
         try:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from pydicom.uid import CTImageStorage
+from pynetdicom.dimse import DIMSEServiceProvider
 
 from tests.certificates import CertificateAuthority
 from tests.fakes.commitment import Delivery, Report
@@ -262,6 +263,27 @@ def test_what_is_being_kept_when_it_is_stopped_is_answered(archive: MakeArchive,
     server.start()
     peer = archive(Script(reports_to=server.port))
     kept.fault = lambda: time.sleep(0.5)
+
+    peer.report(REPORT)
+    peer.wait_until(lambda _: bool(kept))
+    server.stop()
+
+    peer.wait_until(lambda peer: peer.log.reports[0].status_code == 0x0000)
+
+
+def test_what_was_kept_is_answered_before_the_association_is_aborted(
+    archive: MakeArchive, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send_message = DIMSEServiceProvider.send_msg
+
+    def send_late(*arguments: Any) -> None:
+        time.sleep(0.5)
+        send_message(*arguments)
+
+    monkeypatch.setattr(DIMSEServiceProvider, "send_msg", send_late)
+    server = ReportServer(kept.keep, host="127.0.0.1")
+    server.start()
+    peer = archive(Script(reports_to=server.port))
 
     peer.report(REPORT)
     peer.wait_until(lambda _: bool(kept))

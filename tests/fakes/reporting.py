@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -131,15 +132,17 @@ def deliver(archive: Archive, report: Report, port: int, asked_by: str) -> None:
 
 
 def _brought(archive: Archive, report: Report, delivery: Delivery, port: int, asked_by: str) -> int:
-    """The status code answered. Raises ConnectionRefusedError, and Ended where the association comes to nothing."""
+    """The status code answered, however the association ends then. Raises ConnectionRefusedError, and Ended where it
+    came to nothing."""
     calling, called = delivery.calling_ae_title or archive.ae_title, delivery.called_ae_title or asked_by
     link = Link(socket.create_connection((HOST, port), timeout=PATIENCE_SECONDS))
     try:
         transfer_syntax_uid = _associate(link, calling, called, delivery.role)
         link.send(request_pdus(1, report, transfer_syntax_uid))
         status_code = _read_answer(link).number(wire.STATUS)
-        link.send(pdus.pdu(pdus.A_RELEASE_RQ, b"\0" * 4))
-        link.read_pdu()
+        with suppress(Ended):
+            link.send(pdus.pdu(pdus.A_RELEASE_RQ, b"\0" * 4))
+            link.read_pdu()
     finally:
         link.close()
     return status_code

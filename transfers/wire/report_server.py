@@ -142,9 +142,10 @@ class ReportServer:
             return
         server.shutdown()
         _wait_while(self._is_keeping, KEEPING_SECONDS)
-        for association in self._established():
+        aborted = self._established()
+        for association in aborted:
             association.abort(block=False)
-        _wait_while(lambda: bool(self._established()), ENDING_SECONDS)
+        _wait_while(lambda: any(map(_has_to_be_told, aborted)), ENDING_SECONDS)
         _wait_while(lambda: self._breaks_off(server), ENDING_SECONDS)
 
     def _is_keeping(self) -> bool:
@@ -242,6 +243,12 @@ def _ae_titles(association: Association) -> tuple[str, str]:
 def _reject(association: Association, *, result: int, source: int, reason: int) -> None:
     association.acse.send_reject(result, source, reason)
     association.kill()  # returns once it is sent
+
+
+def _has_to_be_told(aborted: Association) -> bool:
+    """Whether the A-ABORT, or an answer before it, has not gone out yet: it has where only the connection's end is
+    waited for, or there is none (PS3.8 9.2.1)."""
+    return aborted.dul.state_machine.current_state not in ("Sta13", "Sta1")
 
 
 def _begin_message(event: Event) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from pydicom.uid import CTImageStorage
 from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dul import DULServiceProvider
 
 from tests.certificates import CertificateAuthority
 from tests.fakes.commitment import Delivery, Report
@@ -271,16 +272,17 @@ def test_what_is_being_kept_when_it_is_stopped_is_answered(archive: MakeArchive,
     peer.wait_until(lambda peer: peer.log.reports[0].status_code == 0x0000)
 
 
-def test_what_was_kept_is_answered_before_the_association_is_aborted(
-    archive: MakeArchive, kept: Kept, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("slow", [(DIMSEServiceProvider, "send_msg"), (DULServiceProvider, "_send")])
+def test_what_was_kept_is_answered_before_the_association_is_broken_off(
+    archive: MakeArchive, kept: Kept, monkeypatch: pytest.MonkeyPatch, slow: tuple[type, str]
 ) -> None:
-    send_message = DIMSEServiceProvider.send_msg
+    send = getattr(*slow)
 
     def send_late(*arguments: Any) -> None:
         time.sleep(0.5)
-        send_message(*arguments)
+        send(*arguments)
 
-    monkeypatch.setattr(DIMSEServiceProvider, "send_msg", send_late)
+    monkeypatch.setattr(*slow, send_late)
     server = ReportServer(kept.keep, host="127.0.0.1")
     server.start()
     peer = archive(Script(reports_to=server.port))

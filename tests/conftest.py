@@ -8,7 +8,7 @@ from django.conf import settings
 from project import databases
 from tests.settings import TEST_DATABASE
 
-pytest_plugins = ["tests.guards", "tests.sockets", "tests.peers.fixtures", "tests.fakes.fixtures"]
+pytest_plugins = ["tests.guards", "tests.pynetdicom_faults", "tests.peers.fixtures", "tests.fakes.fixtures"]
 
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server", "admin_client", "admin_user"}
 

@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.skipif(TEST_DATABASE != "sqlite", reason="the faults are the destination's"),
 ]
 
-PATIENT = ReconnectPolicy(attempts=12, first_wait_seconds=0.1, factor=1.3, maximum_wait_seconds=0.5)
+PATIENT = ReconnectPolicy(attempts=60, first_wait_seconds=0.1, factor=1.3, maximum_wait_seconds=0.5)
 """Until an Orthanc has been started again."""
 
 

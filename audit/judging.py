@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from django.db import connection
+from django.db.models import Max, Min
 
 from audit.chain_facts import ChainFacts
 from audit.chunks import chunks
@@ -20,7 +21,8 @@ from audit.judgements import (
     StudyVerdict,
     WasThereBefore,
 )
-from audit.models import Audit, Evidence
+from audit.models import Audit
+from audit.newest_evidence import places, text_of
 from audit.observations import MEANING, EvidenceKind, Family
 from audit.plain_words import what_was_said
 from audit.precedents import among, known_content
@@ -116,14 +118,27 @@ def _set_verdict(audit: Audit, judged: _Judged, kinds: Set[EvidenceKind]) -> Non
 
 def _unanswered(audit: Audit) -> int:
     """Of how many instances the newest list, of this audit, was none at all."""
-    newest: dict[int, tuple[int, bool]] = {}
-    rows = Evidence.objects.filter(instance__audit=audit, kind__in=_LISTED)
-    for instance_id, kind, of_round, detail in rows.values_list("instance_id", "kind", "round", "detail").iterator():
-        if "reader" in detail:  # what failed was to read it back
-            continue
-        answer = of_round, kind == EvidenceKind.PROBE_FAILED
-        newest[instance_id] = max(newest.get(instance_id, answer), answer)
-    return sum(has_failed for _, has_failed in newest.values())
+    # The newest answer is the greatest: twice its round, and one more where it was none.
+    question = f"""
+        SELECT COUNT(*) FROM (
+            SELECT MAX(2 * evidence.round + CASE WHEN evidence.kind = %s THEN 1 ELSE 0 END) AS answer
+            FROM audit_instanceaudit instance JOIN audit_evidence evidence ON evidence.instance_id = instance.id
+            WHERE instance.audit_id = %s AND evidence.instance_id BETWEEN %s AND %s
+                  AND evidence.kind IN ({places(_LISTED)})
+                  AND {text_of("evidence.detail", "reader")} IS NULL  -- else what failed was to read it back
+            GROUP BY instance.id
+        ) newest WHERE answer %% 2 = 1
+    """  # noqa: S608  only placeholders are put in
+    with connection.cursor() as cursor:
+        cursor.execute(question, [EvidenceKind.PROBE_FAILED, audit.pk, *_bounds(audit), *_LISTED])
+        (count,) = cursor.fetchone()
+    return int(count)
+
+
+def _bounds(audit: Audit) -> tuple[int, int]:
+    """The first and the last id of its instances, which lie together: a database then looks at their evidence only."""
+    found = audit.instances.aggregate(first=Min("id"), last=Max("id"))
+    return found["first"], found["last"]
 
 
 _LISTED = (EvidenceKind.PRESENT, EvidenceKind.ABSENT, EvidenceKind.PROBE_FAILED)
@@ -156,7 +171,7 @@ def _explanations(audit: Audit) -> dict[EvidenceKind, Counter[str]]:
     """What was said, and how often, with the newest round of each kind that calls for an explanation."""
     newest: dict[tuple[int, str], tuple[int, int, str]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(_DETAILS, [audit.pk, *_EXPLAINED])
+        cursor.execute(_DETAILS, [audit.pk, *_bounds(audit), *_EXPLAINED])
         while rows := cursor.fetchmany(10_000):
             for instance_id, kind, of_round, pk, detail in rows:
                 said = of_round, pk, detail
@@ -172,7 +187,8 @@ def _explanations(audit: Audit) -> dict[EvidenceKind, Counter[str]]:
 _DETAILS = f"""
     SELECT evidence.instance_id, evidence.kind, evidence.round, evidence.id, CAST(evidence.detail AS text)
     FROM audit_instanceaudit instance JOIN audit_evidence evidence ON evidence.instance_id = instance.id
-    WHERE instance.audit_id = %s AND evidence.kind IN ({", ".join(["%s"] * len(_EXPLAINED))})
+    WHERE instance.audit_id = %s AND evidence.instance_id BETWEEN %s AND %s
+          AND evidence.kind IN ({places(_EXPLAINED)})
 """  # noqa: S608  only placeholders are put in
 
 

@@ -112,7 +112,7 @@ class InstanceAudit(models.Model):
             models.UniqueConstraint(fields=["audit", "position"], name="instance_position_unique"),
             models.UniqueConstraint(fields=["audit", "sop_instance_uid"], name="instance_uid_unique"),
         ]
-        indexes: ClassVar = [models.Index(fields=["sop_instance_uid", "sha256"], name="instance_digest")]
+        indexes: ClassVar = [models.Index(fields=["sop_instance_uid"], name="instance_uid")]
         verbose_name = "instance"
 
     def __str__(self) -> str:

@@ -98,6 +98,8 @@ function fetchAgain(fragment) {
   const wait = fragment === "list" ? 500 + 500 * Math.random() : 100;
   setTimeout(() => {
     fetching.delete(fragment);
+    // What is on its way may be older, and htmx asks nothing more for an element that it is about to replace.
+    if (document.querySelector(`[hx-trigger*="live:${fragment}"].htmx-request`)) return fetchAgain(fragment);
     body.dispatchEvent(new CustomEvent(`live:${fragment}`));
   }, wait);
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import APIResponse, BrowserContext, Page, Route, expect
 
 from tests.acceptance.browser.site import Site
 from tests.datasets import write_study
@@ -76,6 +76,32 @@ def test_the_list_shows_a_transfer_that_another_process_makes(
     page.reload()
     expect(page.locator("tr", has_text="elsewhere").first).to_contain_text("Committed", timeout=SOON)
     assert process.wait(timeout=30) == 0
+
+
+@pytest.mark.parametrize("fragment", ["list", "summary"])
+def test_a_verdict_that_comes_while_older_words_are_fetched_is_shown(
+    page: Page, site: Site, slow: Archive, study_folder: Path, fragment: str
+) -> None:
+    """As on a line so slow that the fragment of a transfer that is sending comes after the verdict."""
+    write_study(study_folder, 30)
+    name = add(site, slow, f"late-{fragment}")
+    transfer = site.submit(study_folder, name)
+    page.goto(f"{site.address}/transfers/" + (f"{transfer}/" if fragment == "summary" else ""))
+    expect(page.locator("[data-live-mark]").first).to_have_attribute("data-state", "live", timeout=SOON)
+    late: list[tuple[Route, APIResponse]] = []
+
+    address = f"/transfers/{transfer}/part/summary/" if fragment == "summary" else "/transfers/"
+    page.route(f"**{address}", lambda route: late.append((route, route.fetch())), times=1)
+    page.evaluate(f"document.body.dispatchEvent(new CustomEvent('live:{fragment}'))")
+    told = f"{site.address}/api/v1/transfers/{transfer}/"
+    while page.request.get(told).json()["state"] != "finished":
+        page.wait_for_timeout(100)
+    page.wait_for_timeout(1_500)  # by now it was told
+    ((route, response),) = late
+    route.fulfill(response=response)
+
+    shown = page.locator("tr", has_text=name) if fragment == "list" else page.locator("#summary")
+    expect(shown.locator(".chip").first).to_contain_text("Committed", timeout=SOON)
 
 
 def test_a_lost_connection_is_shown_and_heals(page: Page, site: Site, slow: Archive, study_folder: Path) -> None:

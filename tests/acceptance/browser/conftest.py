@@ -68,7 +68,7 @@ def watch_errors(context: BrowserContext) -> list[str]:
     return errors
 
 
-_NO_ERRORS = ("ERR_", "WebSocket connection", "htmx:sendAbort", "htmx:afterRequest")
+_NO_ERRORS = ("ERR_", "WebSocket connection", "htmx:sendError", "htmx:sendAbort", "htmx:afterRequest")
 
 
 def _errors_in(page: Page, said: ConsoleMessage) -> Iterator[str]:

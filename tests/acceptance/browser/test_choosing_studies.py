@@ -69,7 +69,7 @@ def test_studies_are_searched_chosen_and_sent_by_a_job_of_the_source(form: Page,
     expect(form.get_by_role("heading", name="Before sending")).to_be_visible(timeout=SOON)
     expect(form.locator("#batch")).to_contain_text(f"2 studies of {SOURCE}")
     form.get_by_role("button", name="Send 4 instances").click()
-    expect(form.locator("tr .chip__word")).to_have_text(["Committed"] * 2, timeout=3 * SOON)
+    expect(form.locator("tr .chip__word")).to_have_text(["Committed"] * 2, timeout=2 * SOON)
     assert not any(patient in address for address in addresses)
 
 

@@ -259,6 +259,29 @@ def test_an_earlier_proof_at_another_destination_says_nothing() -> None:
     assert (first.verdict, ledger.close().verdict) == ("committed", "unverifiable")
 
 
+def test_evidence_of_another_audit_whose_instances_lie_between_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where two audits are opened at the same moment."""
+    every_other = iter([range(1_000_001, 1_000_007, 2), range(1_000_002, 1_000_008, 2)])
+    with monkeypatch.context() as patch:
+        patch.setattr("audit.rows._next_ids", lambda *_: next(every_other))
+        one, other = Ledger(opened()), Ledger(opened())
+    for ledger, answer, found in (
+        (one, EvidenceKind.ACKNOWLEDGED, EvidenceKind.PRESENT),
+        (other, EvidenceKind.REFUSED, EvidenceKind.PROBE_FAILED),
+    ):
+        ledger.note_was_there_before([], [])
+        ledger.begin_round()
+        observe(ledger, EvidenceKind.SENT, 1, 2, 3)
+        observe(ledger, answer, 1, 2, 3, meaning=f"{answer}")
+        ledger.begin_round()
+        observe(ledger, found, 1, 2, 3, reason=f"{found}")
+
+    refused, stored = other.close(), one.close()
+
+    assert (refused.verdict, stored.verdict) == ("nothing-stored", "committed")
+    assert stored.reason == "All 3 instances were found at the destination when it was asked afterwards."
+
+
 def test_a_nul_in_what_a_peer_said_does_not_keep_evidence_from_being_written() -> None:
     ledger = Ledger(opened(1))
     ledger.begin_round()

@@ -259,9 +259,8 @@ def test_a_stopped_server_leaves_nothing_behind(kept: Kept) -> None:
         connection.close()
 
 
-def test_what_is_being_kept_when_it_is_stopped_is_answered(archive: MakeArchive, kept: Kept) -> None:
-    server = ReportServer(kept.keep, host="127.0.0.1")
-    server.start()
+def test_what_is_being_kept_when_it_is_stopped_is_answered(serve: Serve, archive: MakeArchive, kept: Kept) -> None:
+    server = serve()
     peer = archive(Script(reports_to=server.port))
     kept.fault = lambda: time.sleep(0.5)
 
@@ -274,7 +273,7 @@ def test_what_is_being_kept_when_it_is_stopped_is_answered(archive: MakeArchive,
 
 @pytest.mark.parametrize("slow", [(DIMSEServiceProvider, "send_msg"), (DULServiceProvider, "_send")])
 def test_what_was_kept_is_answered_before_the_association_is_broken_off(
-    archive: MakeArchive, kept: Kept, monkeypatch: pytest.MonkeyPatch, slow: tuple[type, str]
+    serve: Serve, archive: MakeArchive, kept: Kept, monkeypatch: pytest.MonkeyPatch, slow: tuple[type, str]
 ) -> None:
     send = getattr(*slow)
 
@@ -283,8 +282,7 @@ def test_what_was_kept_is_answered_before_the_association_is_broken_off(
         send(*arguments)
 
     monkeypatch.setattr(*slow, send_late)
-    server = ReportServer(kept.keep, host="127.0.0.1")
-    server.start()
+    server = serve()
     peer = archive(Script(reports_to=server.port))
 
     peer.report(REPORT)

@@ -16,7 +16,7 @@ from django.core.management import CommandError, call_command
 from tests.fakes.archive import Archive
 from tests.peers.orthanc import Orthanc
 from tests.peers.storescp import Storescp
-from transfers.models import Destination
+from transfers.models import Destination, Transfer
 
 AN_ARCHIVE = Archive | Orthanc | Storescp
 
@@ -81,3 +81,9 @@ def send(destination: Destination, *arguments: str | Path) -> Outcome:
 
 def uids_of(paths: Iterable[Path]) -> list[str]:
     return [str(pydicom.dcmread(path, specific_tags=["SOPInstanceUID"]).SOPInstanceUID) for path in paths]
+
+
+def sent(archive: AN_ARCHIVE, folder: Path, *options: str) -> Transfer:
+    """The transfer of all that is in the folder, once it is finished."""
+    send(destination_for(archive), folder, *options)
+    return Transfer.objects.get()

@@ -12,7 +12,7 @@ from django.utils import timezone
 from audit.judgements import Policy
 from audit.ledger import Ledger, continue_audit
 from audit.observations import EvidenceKind, Observation
-from tests.integration.transfers.views.reading import text_of, words_of
+from tests.integration.transfers.views.reading import page_of, text_of, words_of
 from transfers import queue
 from transfers.models import Destination, Transfer
 from transfers.states import State
@@ -59,10 +59,6 @@ def verified_again(transfer: Transfer, **said: str) -> Transfer:
     """Asked once more, with another answer."""
     ledger = Ledger(continue_audit(transfer.audit, Policy()))
     return _finish(transfer, ledger, {EvidenceKind(kind): numbers for kind, numbers in said.items()})
-
-
-def page_of(transfer: Transfer, path: str = "") -> str:
-    return f"/transfers/{transfer.public_id}/{path}"
 
 
 @pytest.mark.parametrize(

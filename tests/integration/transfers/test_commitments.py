@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
@@ -41,7 +41,6 @@ from tests.fakes.commitment import (
 )
 from tests.fakes.fixtures import MakeArchive
 from tests.fakes.script import Script
-from tests.peers.orthanc import Orthanc
 from tests.peers.process import free_port
 from transfers import commitment_requests, commitments, services
 from transfers.models import CommitmentReport, CommitmentRequest, Destination, Transfer
@@ -406,41 +405,6 @@ def test_a_run_that_broke_off_does_not_ask_again_what_may_still_be_reported(
 
     assert (second.exit_code, second.transfer["id"]) == (0, first.transfer["id"])
     assert len(peer.log.commitments) == 1
-
-
-class TestOrthanc:
-    """A real Orthanc, whose modality entry for us points at our listener."""
-
-    @pytest.fixture
-    def peer(self, tmp_path: Path, port: int) -> Iterator[Orthanc]:
-        modalities = {"us": ("TALLYMAN", "127.0.0.1", port)}
-        settings = {"MaximumStorageCacheSize": 0}
-        with Orthanc(tmp_path / "orthanc", modalities=modalities, settings=settings) as peer:
-            yield peer
-
-    def test_a_file_deleted_on_its_disk_is_a_contradiction_until_content_settles_it(
-        self, peer: Orthanc, folder: Path
-    ) -> None:
-        uids = uids_of(write_study(folder, 4))
-        sent = send(destination_for(peer), folder)
-        path = file_of(peer, uids[1])
-        content = path.read_bytes()
-        path.unlink()
-
-        denied = run("verify", sent.transfer["id"], "--commitment", "--json")
-        path.write_bytes(content)
-        settled = run("verify", sent.transfer["id"], "--verify", "content", "--json")
-
-        assert (denied.exit_code, denied.transfer["verdict"]) == (5, "unverifiable")
-        assert denied.verdicts[uids[1]] == "unproven"
-        assert "contradict" in denied.transfer["reason"]
-        assert (settled.exit_code, settled.transfer["proof"]) == (0, "identical")
-
-
-def file_of(peer: Orthanc, uid: str) -> Path:
-    (found,) = peer.rest("/tools/find", body={"Level": "Instance", "Query": {"SOPInstanceUID": uid}})
-    (path,) = peer.folder.rglob(peer.rest(f"/instances/{found}/attachments/dicom/info")["Uuid"])
-    return path
 
 
 def stop_once_it_waits() -> None:

@@ -93,6 +93,23 @@ def test_a_file_that_is_gone_from_its_disk_is_denied_though_it_was_listed(orthan
     assert asked.verdicts[lost] == "unproven"
 
 
+def test_a_file_deleted_on_its_disk_is_a_contradiction_until_content_settles_it(orthanc: Orthanc, folder: Path) -> None:
+    uids = uids_of(write_study(folder, 4))
+    sent = send(destination_for(orthanc), folder)
+    path = file_of(orthanc, uids[1])
+    content = path.read_bytes()
+    path.unlink()
+
+    denied = run("verify", sent.transfer["id"], "--commitment", "--json")
+    path.write_bytes(content)
+    settled = run("verify", sent.transfer["id"], "--verify", "content", "--json")
+
+    assert (denied.exit_code, denied.transfer["verdict"]) == (5, "unverifiable")
+    assert denied.verdicts[uids[1]] == "unproven"
+    assert "contradict" in denied.transfer["reason"]
+    assert (settled.exit_code, settled.transfer["proof"]) == (0, "identical")
+
+
 def test_a_report_that_could_not_be_brought_counts_when_it_comes(
     orthanc: Orthanc, folder: Path, settings: Settings, port: int
 ) -> None:
